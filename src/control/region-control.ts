@@ -1,0 +1,79 @@
+import type { ErrorJson } from "../core/error.ts";
+import type { TenantProfile } from "../core/tenant/tenant.ts";
+import type { BalancerTargetHealth } from "../ports/balancer.ts";
+import type { DatabaseServerStatus } from "../ports/databases.ts";
+import type { MailRecord } from "../ports/mail.ts";
+
+/** What someone who signs up says. Goes to the region that they chose, and nowhere else. */
+export interface SignupInput {
+  readonly slug: string;
+  readonly name: string;
+  readonly region: string;
+  readonly plan: string;
+  readonly email: string;
+}
+
+export interface SignupStepStatus {
+  readonly name: string;
+  readonly title: string;
+  readonly state: "waiting" | "running" | "done" | "not-configured" | "failed" | "undone";
+}
+
+export interface SignupStatus {
+  readonly id: string;
+  readonly slug: string;
+  readonly region: string;
+  readonly state: "running" | "undoing" | "completed" | "failed";
+  readonly steps: readonly SignupStepStatus[];
+  readonly startedAt: string;
+  readonly error?: ErrorJson;
+}
+
+export interface InstanceStatus {
+  readonly id: string;
+  readonly pid: number | null;
+  readonly zone: string;
+  readonly state: string;
+  readonly health: BalancerTargetHealth["state"] | "unknown";
+  readonly release: string | null;
+  readonly address: string | null;
+  readonly market: string;
+}
+
+export interface RegionStatus {
+  readonly name: string;
+  readonly jurisdiction: string;
+  readonly status: "starting" | "ready" | "degraded" | "down" | "stopped";
+  readonly controller: { readonly pid: number | null };
+  readonly balancer: { readonly url: string; readonly pid: number | null };
+  readonly databases: readonly DatabaseServerStatus[];
+  readonly fleets: readonly {
+    readonly name: string;
+    readonly min: number;
+    readonly max: number;
+    readonly desired: number;
+    readonly instances: readonly InstanceStatus[];
+  }[];
+}
+
+/** What the control plane asks of its arm in a region. Everything that says who a tenant is stays behind it. */
+export interface RegionControl {
+  /** Returns when the slug is reserved. @throws E_TENANT_SLUG_TAKEN and all that a first step can refuse */
+  startSignup(signup: { readonly input: SignupInput; readonly idempotencyKey?: string }): Promise<SignupStatus>;
+  /** `undefined` when this region has no such sign-up. */
+  signup(query: { readonly id: string }): Promise<SignupStatus | undefined>;
+  /** The next status that differs from one with `seen` finished steps, or the same one after `timeoutSeconds`. */
+  waitForSignup(query: {
+    readonly id: string;
+    readonly seen: number;
+    readonly timeoutSeconds: number;
+  }): Promise<SignupStatus | undefined>;
+  profile(query: { readonly slug: string }): Promise<TenantProfile | undefined>;
+  profiles(): Promise<readonly TenantProfile[]>;
+  suspend(command: { readonly slug: string }): Promise<void>;
+  resume(command: { readonly slug: string }): Promise<void>;
+  /** Durable: once it returned, the tenant's data will go, whatever crashes. Resolves when it is gone. */
+  close(command: { readonly slug: string }): Promise<void>;
+  outbox(query: { readonly tenant?: string; readonly limit?: number }): Promise<readonly MailRecord[]>;
+  status(): Promise<RegionStatus>;
+}

@@ -1,0 +1,85 @@
+import { z } from "zod";
+
+const name = /^[a-z][a-z0-9-]{0,38}$/;
+
+const region = z.strictObject({
+  /** The law that the region's data is under; a recovery region must share it. */
+  jurisdiction: z.string().min(1),
+  zones: z.array(z.string().regex(/^[a-z][a-z0-9]{0,7}$/)).min(2),
+  recovery: z.string().optional(),
+  /** False: the region is known, and stays down until it is needed. */
+  start: z.boolean().default(true),
+});
+
+const plan = z
+  .strictObject({
+    isolation: z.enum(["schema", "database", "server"]),
+    connections: z.enum(["own", "shared"]).optional(),
+    requestsPerSecond: z.number().positive().optional(),
+    /** How many tenants of this plan there may be over all regions. */
+    maxTenants: z.number().int().positive().optional(),
+  })
+  .refine((p) => p.connections !== "shared" || p.isolation === "schema", {
+    path: ["connections"],
+    message: 'only a plan with isolation "schema" may share connections',
+  });
+
+const duration = z.string().regex(/^\d+(ms|s|m|h|d)$/, 'a duration is a number and a unit, as in "5m"');
+
+const fleet = z
+  .strictObject({
+    min: z.number().int().min(0),
+    max: z.number().int().min(1),
+    scaleOutAbove: z.number().gt(0).max(1).default(0.8),
+    scaleInBelow: z.number().min(0).lt(1).default(0.1),
+    market: z
+      .strictObject({ spot: z.boolean(), bid: z.number().positive(), onDemandAfter: duration })
+      .optional(),
+  })
+  .refine((f) => f.min <= f.max, { path: ["min"], message: "min must not be greater than max" });
+
+const webhook = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }),
+  /** Standard Webhooks secret: `whsec_` and base64. */
+  secret: z.string().regex(/^whsec_[A-Za-z0-9+/]+=*$/, 'a secret is "whsec_" and base64'),
+});
+
+export const configSchema = z.strictObject({
+  /** Module of the application, relative to the config file. */
+  app: z.string().min(1),
+  domain: z.string().regex(/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$/, "a lower-case domain name"),
+  target: z.enum(["embedded", "aws"]).default("embedded"),
+  regions: z.record(z.string().regex(name), region).refine((r) => Object.keys(r).length > 0, "name at least one region"),
+  plans: z.record(z.string().regex(name), plan).refine((p) => Object.keys(p).length > 0, "name at least one plan"),
+  fleets: z
+    .strictObject({ app: fleet, worker: fleet })
+    .partial()
+    .default({})
+    .transform((fleets) => ({
+      app: fleets.app ?? fleet.parse({ min: 2, max: 6 }),
+      worker: fleets.worker ?? fleet.parse({ min: 1, max: 4 }),
+    })),
+  /** Connections that one instance may hold to all databases together. */
+  connectionsPerInstance: z.number().int().min(4).max(1000).default(60),
+  integrations: z
+    .strictObject({ crm: webhook.optional(), billing: webhook.optional(), support: webhook.optional() })
+    .default({}),
+  mail: z
+    .strictObject({
+      from: z.email().optional(),
+      /** `smtp://user:password@host:port`; without it mail stays in the outbox. */
+      smtp: z.url({ protocol: /^smtps?$/ }).optional(),
+      /** Who is told of new tenants. */
+      operators: z.array(z.email()).default([]),
+    })
+    .default({ operators: [] }),
+});
+
+/** What a developer writes in rowhouse.config.ts. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+/** A config that was parsed, completed with defaults and frozen. */
+export type Config = Readonly<z.output<typeof configSchema>>;
+export type RegionConfig = Config["regions"][string];
+export type PlanConfig = Config["plans"][string];
+export type FleetConfig = Config["fleets"]["app"];

@@ -1,0 +1,363 @@
+/** What a code means to whoever meets it. `kind` decides the class and the exit code, `status` the HTTP answer. */
+interface ErrorEntry {
+  readonly kind: "user" | "system";
+  /** HTTP status of the problem document (RFC 9457). */
+  readonly status: number;
+  /** One plain sentence: what is wrong, for `docs/errors.md`. */
+  readonly reason: string;
+  /** What the reader can do about it; ends every message. */
+  readonly remedy: string;
+}
+
+/** Every stable code of Rowhouse. `docs/errors.md` is held equal to this table by a test. */
+export const errorCatalog = {
+  E_ARGUMENT: {
+    kind: "user",
+    status: 400,
+    reason: "A value is missing or malformed.",
+    remedy: "Correct the named value and try again.",
+  },
+  E_CONFIG: {
+    kind: "user",
+    status: 400,
+    reason: "The configuration has a key that is unknown, missing or out of range.",
+    remedy: "Correct the named key in rowhouse.config.ts.",
+  },
+  E_CONFIG_NOT_FOUND: {
+    kind: "user",
+    status: 400,
+    reason: "No rowhouse.config.ts was found in this folder or any folder above it.",
+    remedy: "Run the command inside an application, name the file with --config, or make one with `rowhouse new <folder>`.",
+  },
+  E_STATE_LOCKED: {
+    kind: "user",
+    status: 409,
+    reason: "Another supervisor already runs on this state folder.",
+    remedy: "Use the running one, stop it with `rowhouse down`, or choose another folder with --state-dir.",
+  },
+  E_STATE_CORRUPT: {
+    kind: "system",
+    status: 500,
+    reason: "A file of the state folder can't be read.",
+    remedy: "Move the named file away and start again; nothing in it is a tenant's data.",
+  },
+  E_PORT_IN_USE: {
+    kind: "user",
+    status: 409,
+    reason: "A port that Rowhouse needs is taken by another program.",
+    remedy: "Stop that program, or choose another base port with --port.",
+  },
+  E_DISK_FULL: {
+    kind: "system",
+    status: 507,
+    reason: "The disk that holds the state folder is full.",
+    remedy: "Free some space, or move the state folder with --state-dir; nothing that was acknowledged is lost.",
+  },
+  E_NOT_RUNNING: {
+    kind: "user",
+    status: 409,
+    reason: "No Rowhouse runs on this state folder.",
+    remedy: "Start it with `rowhouse up`.",
+  },
+  E_UNAUTHORIZED: {
+    kind: "user",
+    status: 401,
+    reason: "The request carries no valid operator token.",
+    remedy: "Send `Authorization: Bearer <token>`; the first token is in the state folder, in operator-token.",
+  },
+  E_NOT_FOUND: {
+    kind: "user",
+    status: 404,
+    reason: "There is nothing under this name.",
+    remedy: "Check the name; `list` shows what there is.",
+  },
+  E_HOST_INVALID: {
+    kind: "user",
+    status: 400,
+    reason: "The request has no Host header, more than one, or a malformed one.",
+    remedy: "Send exactly one Host header that names the tenant, as in `acme.example.com`.",
+  },
+  E_REQUEST_TARGET: {
+    kind: "user",
+    status: 400,
+    reason: "The request's absolute URL names another host than its Host header.",
+    remedy: "Send the path alone, or a URL whose host equals the Host header.",
+  },
+  E_HEADERS_TOO_LARGE: {
+    kind: "user",
+    status: 431,
+    reason: "The request's headers are larger than 16 kB.",
+    remedy: "Send smaller headers; large cookies are the usual cause.",
+  },
+  E_REQUEST_TIMEOUT: {
+    kind: "user",
+    status: 408,
+    reason: "The request's headers or body did not arrive in time.",
+    remedy: "Send the request again over a faster connection.",
+  },
+  E_TENANT_SLUG_INVALID: {
+    kind: "user",
+    status: 400,
+    reason: "The slug has a form that can't be a host name's label.",
+    remedy: "Use 1 to 40 lower-case letters, digits and hyphens, a letter first and no hyphen last.",
+  },
+  E_TENANT_SLUG_RESERVED: {
+    kind: "user",
+    status: 400,
+    reason: "The slug is a word that the platform keeps for itself.",
+    remedy: "Choose another slug.",
+  },
+  E_TENANT_SLUG_TAKEN: {
+    kind: "user",
+    status: 409,
+    reason: "Another tenant has this slug.",
+    remedy: "Choose another slug.",
+  },
+  E_TENANT_NOT_FOUND: {
+    kind: "user",
+    status: 404,
+    reason: "No tenant has this slug.",
+    remedy: "Check the slug; `rowhouse tenant list` shows all of them.",
+  },
+  E_TENANT_SUSPENDED: {
+    kind: "user",
+    status: 403,
+    reason: "The tenant is suspended.",
+    remedy: "An operator can resume it with `rowhouse tenant resume <slug>`.",
+  },
+  E_TENANT_CLOSED: {
+    kind: "user",
+    status: 410,
+    reason: "The tenant was closed.",
+    remedy: "Nothing is served here any more.",
+  },
+  E_TENANT_UNAVAILABLE: {
+    kind: "system",
+    status: 503,
+    reason: "The tenant is being moved or made, and did not become ready in time.",
+    remedy: "Try again in a few seconds.",
+  },
+  E_TENANT_STATE: {
+    kind: "user",
+    status: 409,
+    reason: "The tenant's present state does not allow this.",
+    remedy: "`rowhouse tenant show <slug>` tells its state.",
+  },
+  E_WRONG_REGION: {
+    kind: "user",
+    status: 421,
+    reason: "The tenant's home is another region.",
+    remedy: "Send the request to the address in the answer.",
+  },
+  E_REGION_UNKNOWN: {
+    kind: "user",
+    status: 400,
+    reason: "The configuration names no such region, or does not start it.",
+    remedy: "Choose one of the named regions.",
+  },
+  E_REGION_UNAVAILABLE: {
+    kind: "system",
+    status: 503,
+    reason: "The region's controller does not answer.",
+    remedy: "Try again in a few seconds; `rowhouse status` shows what is wrong.",
+  },
+  E_PLAN_UNKNOWN: {
+    kind: "user",
+    status: 400,
+    reason: "The configuration names no such plan.",
+    remedy: "Choose one of the named plans.",
+  },
+  E_QUOTA: {
+    kind: "user",
+    status: 409,
+    reason: "A limit of the plan or the region is reached.",
+    remedy: "Raise the named limit in rowhouse.config.ts, or close a tenant.",
+  },
+  E_IDEMPOTENCY_KEY_REUSED: {
+    kind: "user",
+    status: 422,
+    reason: "The Idempotency-Key was already used with another request body.",
+    remedy: "Send a new key for a new request.",
+  },
+  E_SIGNUP_FAILED: {
+    kind: "system",
+    status: 500,
+    reason: "A step of the sign-up failed; all earlier steps were undone.",
+    remedy: "Correct the named cause and sign up again; the slug is free.",
+  },
+  E_MIGRATION_FAILED: {
+    kind: "system",
+    status: 500,
+    reason: "A migration's SQL was refused by Postgres.",
+    remedy: "Correct the named file and build a new release.",
+  },
+  E_MIGRATION_NAME: {
+    kind: "user",
+    status: 400,
+    reason: "A migration's file name or number is out of order.",
+    remedy: "Name the files 0001_name.sql, 0002_name.sql, … without gaps or repeats.",
+  },
+  E_MIGRATION_CHANGED: {
+    kind: "user",
+    status: 409,
+    reason: "A migration that was already applied has changed since.",
+    remedy: "Restore the file, and put the change into a new migration.",
+  },
+  E_RELEASE_BUILD: {
+    kind: "user",
+    status: 400,
+    reason: "The application could not be built into a release.",
+    remedy: "Correct the named file.",
+  },
+  E_RELEASE_CORRUPT: {
+    kind: "system",
+    status: 500,
+    reason: "A release does not match its recorded SHA-256.",
+    remedy: "Build the release again.",
+  },
+  E_APP_INVALID: {
+    kind: "user",
+    status: 400,
+    reason: "The application's module does not export what defineApp returns.",
+    remedy: "Write `export default defineApp({ … })` with either `fetch` or `node`.",
+  },
+  E_NO_TENANT: {
+    kind: "system",
+    status: 500,
+    reason: "The code asked for the current tenant outside a request or job.",
+    remedy: "Call it inside a request or job, or inside `withTenant(slug, …)`.",
+  },
+  E_DATABASE_UNAVAILABLE: {
+    kind: "system",
+    status: 503,
+    reason: "No node of the database server takes writes.",
+    remedy: "Try again in a few seconds; `rowhouse status` shows the servers.",
+  },
+  E_DATABASE_BUSY: {
+    kind: "system",
+    status: 503,
+    reason: "No connection to the database came free in time.",
+    remedy: "Try again; if it stays so, raise the instance's connection budget.",
+  },
+  E_STATEMENT_REFUSED: {
+    kind: "user",
+    status: 400,
+    reason: "The statement would change the role or search path of a shared connection.",
+    remedy: "Leave role and search_path alone, or choose a plan with `connections: \"own\"`.",
+  },
+  E_DECRYPT: {
+    kind: "system",
+    status: 500,
+    reason: "A secret can't be decrypted with the region's key in this context.",
+    remedy: "Restore the region's key file from its backup.",
+  },
+  E_OBJECT_KEY: {
+    kind: "user",
+    status: 400,
+    reason: "A file's key is empty, too long, or tries to leave its prefix.",
+    remedy: "Use a relative path without `.` or `..` segments, at most 512 bytes long.",
+  },
+  E_CONFLICT: {
+    kind: "user",
+    status: 409,
+    reason: "The item was changed by someone else in between.",
+    remedy: "Read it again and repeat the change.",
+  },
+  E_INTEGRATION: {
+    kind: "system",
+    status: 502,
+    reason: "A webhook of the CRM, billing or support desk was not accepted.",
+    remedy: "Check the receiver's address, secret and log.",
+  },
+  E_MAIL: {
+    kind: "system",
+    status: 502,
+    reason: "The mail server did not take a message.",
+    remedy: "Check `mail` in rowhouse.config.ts; the message stays in the outbox.",
+  },
+  E_CONFIRMATION: {
+    kind: "user",
+    status: 400,
+    reason: "A destructive command was given without a terminal to ask on.",
+    remedy: "Add --yes if you mean it.",
+  },
+  E_INTERNAL: {
+    kind: "system",
+    status: 500,
+    reason: "Something failed that should not.",
+    remedy: "`rowhouse logs` has the details.",
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorCatalog;
+
+/** The JSON shape of an error on the CLI and inside a problem document. */
+export interface ErrorJson {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** The base of all errors that Rowhouse throws on purpose: a stable code, and a message that ends in the remedy. */
+export class RowhouseError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly remedy: string;
+  /** The message without its remedy. */
+  readonly reason: string;
+
+  constructor(code: ErrorCode, reason: string, options: ErrorOptions & { remedy?: string } = {}) {
+    const entry = errorCatalog[code];
+    const remedy = options.remedy ?? entry.remedy;
+    super(`${reason} ${remedy}`, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.status = entry.status;
+    this.reason = reason;
+    this.remedy = remedy;
+  }
+
+  toJSON(): ErrorJson {
+    return { code: this.code, message: this.message, remedy: this.remedy };
+  }
+}
+
+/** The caller's input is at fault: exit code 2, HTTP 4xx. */
+export class UserError extends RowhouseError {}
+
+/** The system is at fault: exit code 1, HTTP 5xx. */
+export class SystemError extends RowhouseError {}
+
+/** Makes the error of the class that the code's kind asks for. `reason` is one full sentence without the remedy. */
+export function fault(
+  code: ErrorCode,
+  reason: string = errorCatalog[code].reason,
+  options: ErrorOptions & { remedy?: string } = {},
+): RowhouseError {
+  return errorCatalog[code].kind === "user"
+    ? new UserError(code, reason, options)
+    : new SystemError(code, reason, options);
+}
+
+/** Turns whatever was thrown into a RowhouseError, so that every boundary answers in one shape. */
+export function toRowhouseError(thrown: unknown): RowhouseError {
+  if (thrown instanceof RowhouseError) return thrown;
+  if (isNoSpace(thrown)) return fault("E_DISK_FULL", undefined, { cause: thrown });
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return fault("E_INTERNAL", `${message.replace(/[.\s]*$/, "")}.`, { cause: thrown });
+}
+
+/** Rebuilds an error that crossed a process boundary as JSON; an unknown code becomes E_INTERNAL. */
+export function fromErrorJson(json: { code?: unknown; message?: unknown; remedy?: unknown }): RowhouseError {
+  const message = typeof json.message === "string" ? json.message : "Something failed.";
+  if (typeof json.code !== "string" || !(json.code in errorCatalog)) return fault("E_INTERNAL", message);
+  const remedy = typeof json.remedy === "string" ? json.remedy : errorCatalog[json.code as ErrorCode].remedy;
+  const reason = message.endsWith(remedy) ? message.slice(0, -remedy.length).trimEnd() : message;
+  return fault(json.code as ErrorCode, reason, { remedy });
+}
+
+/** ENOSPC of the file system, and Postgres's 53100 disk_full, mean the same to the reader. */
+function isNoSpace(thrown: unknown): boolean {
+  const code = (thrown as { code?: unknown } | null)?.code;
+  return code === "ENOSPC" || code === "53100";
+}

@@ -1,0 +1,18 @@
+/** A cache entry's address: the tenant is part of it, so that no key of one tenant can ever be another's. */
+export interface CacheKey {
+  readonly tenant: string;
+  /** At most 512 bytes. */
+  readonly key: string;
+}
+
+/** A region's cache. It may forget anything at any time; values are text of at most 1 MB. */
+export interface Cache {
+  get(key: CacheKey): Promise<string | undefined>;
+  set(key: CacheKey, value: string, options: { readonly ttlSeconds: number }): Promise<void>;
+  /** True when the key was free and is now set: one caller of many wins. */
+  setIfAbsent(key: CacheKey, value: string, options: { readonly ttlSeconds: number }): Promise<boolean>;
+  delete(key: CacheKey): Promise<void>;
+  /** Forgets all entries of one tenant. */
+  clear(tenant: string): Promise<void>;
+  close(): Promise<void>;
+}

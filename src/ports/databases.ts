@@ -1,0 +1,51 @@
+/** One node of a database server. Embedded: a Postgres process; RDS: the endpoint, which follows the writer. */
+export interface DatabaseNode {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where a server is reached: a list of nodes, of which one can be written. A pool finds out which. */
+export interface DatabaseEndpoint {
+  readonly nodes: readonly DatabaseNode[];
+  /** PEM of the authority that the server's certificate must come from; absent on loopback. */
+  readonly certificateAuthority?: string;
+}
+
+/** Someone who may log in to a server. */
+export interface DatabaseCredentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface DatabaseNodeStatus extends DatabaseNode {
+  readonly zone: string;
+  /** Operating-system process, embedded only. */
+  readonly pid?: number;
+  readonly status: "starting" | "running" | "down";
+}
+
+export interface DatabaseServerStatus {
+  readonly name: string;
+  /** `degraded`: it serves, without a standby in sync. */
+  readonly status: "creating" | "available" | "degraded" | "down" | "deleting";
+  readonly primary: DatabaseNodeStatus | null;
+  readonly standby: (DatabaseNodeStatus & { readonly lagBytes: number | null }) | null;
+}
+
+/**
+ * A region's Postgres servers: each a primary and a synchronous standby in two zones, started, watched and healed
+ * by the engine. Databases, schemas and roles inside a server are plain SQL and the same everywhere, so not here.
+ */
+export interface Databases {
+  /** Makes the server, or returns when it is there already and available; safe to repeat. @throws E_DISK_FULL, E_QUOTA */
+  create(server: { readonly name: string; readonly zones: readonly [string, string]; readonly size?: "shared" | "dedicated" }): Promise<void>;
+  /** @throws E_NOT_FOUND */
+  endpoint(name: string): Promise<DatabaseEndpoint>;
+  /** The server's administrator (`rds_superuser` on RDS). @throws E_NOT_FOUND */
+  administrator(name: string): Promise<DatabaseCredentials>;
+  /** `undefined` when there is no such server. */
+  describe(name: string): Promise<DatabaseServerStatus | undefined>;
+  list(): Promise<readonly DatabaseServerStatus[]>;
+  /** The server and all its data are gone afterwards; deleting what is not there is no error. */
+  delete(name: string): Promise<void>;
+}

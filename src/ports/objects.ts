@@ -1,0 +1,46 @@
+import type { Readable } from "node:stream";
+
+/** What is known of a stored object. */
+export interface ObjectInfo {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Quoted, as HTTP wants it. Equal ETags mean equal bytes; it is no promise of MD5. */
+  readonly etag: string;
+  readonly versionId: string;
+  readonly contentType: string;
+  readonly lastModified: Date;
+}
+
+export interface PutObject {
+  readonly key: string;
+  readonly body: Uint8Array | Readable;
+  /** Default `application/octet-stream`. */
+  readonly contentType?: string;
+  /** `"*"` writes only when the key is free; an ETag writes only over exactly that one. */
+  readonly condition?: { readonly ifNoneMatch: "*" } | { readonly ifMatch: string };
+}
+
+/** A region's one bucket. Keys are relative paths of at most 512 bytes; a write is whole or not at all. */
+export interface Objects {
+  /** @throws E_CONFLICT when the condition does not hold, E_OBJECT_KEY, E_DISK_FULL */
+  put(object: PutObject): Promise<ObjectInfo>;
+  /** `undefined` when there is none. `range` is inclusive, in bytes. */
+  get(
+    key: string,
+    options?: { readonly versionId?: string; readonly range?: { readonly start: number; readonly end: number } },
+  ): Promise<{ readonly info: ObjectInfo; readonly body: Readable } | undefined>;
+  head(key: string): Promise<ObjectInfo | undefined>;
+  /** In order of the keys' bytes, at most `limit` (default 1000) after the key `after`. */
+  list(options: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<{
+    readonly objects: readonly ObjectInfo[];
+    /** Pass as `after` for the next page; absent on the last one. */
+    readonly next?: string;
+  }>;
+  /** Newest first; a deleted object's versions stay until they are deleted by id. */
+  versions(key: string): Promise<readonly ObjectInfo[]>;
+  /** Without a version the object is hidden and its versions stay; deleting what is not there is no error. */
+  delete(key: string, options?: { readonly versionId?: string }): Promise<void>;
+  /** A URL, absolute or relative to the tenant's host, that reads the object without credentials until it expires. */
+  url(key: string, options: { readonly expiresInSeconds: number }): Promise<string>;
+}

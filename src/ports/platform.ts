@@ -1,0 +1,37 @@
+import type { Balancer } from "./balancer.ts";
+import type { Cache } from "./cache.ts";
+import type { Clock, Random } from "./clock.ts";
+import type { Databases } from "./databases.ts";
+import type { Dns } from "./dns.ts";
+import type { Fleets } from "./fleets.ts";
+import type { Integrations } from "./integrations.ts";
+import type { Keys } from "./keys.ts";
+import type { Mail } from "./mail.ts";
+import type { Objects } from "./objects.ts";
+import type { Queues } from "./queues.ts";
+import type { Registry } from "./registry.ts";
+import type { Workflows } from "./workflows.ts";
+
+/** What an instance may touch: the data side of its region. */
+export interface DataPlatform {
+  readonly region: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly registry: Registry;
+  readonly databases: Pick<Databases, "endpoint">;
+  readonly objects: Objects;
+  readonly cache: Cache;
+  readonly queues: Queues;
+  readonly mail: Mail;
+}
+
+/** What the control plane's arm in a region may touch: everything of that region. */
+export interface RegionPlatform extends DataPlatform {
+  readonly databases: Databases;
+  readonly workflows: Workflows;
+  readonly fleets: Fleets;
+  readonly balancer: Balancer;
+  readonly integrations: Integrations;
+  readonly dns: Dns;
+}

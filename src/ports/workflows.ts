@@ -1,0 +1,58 @@
+import type { ErrorJson } from "../core/error.ts";
+import type { WorkflowEvent } from "../core/workflow/decide.ts";
+
+export interface RetryPolicy {
+  /** 1 means no retry. */
+  readonly maxAttempts: number;
+  readonly initialIntervalSeconds: number;
+  /** Each pause is the one before times this. */
+  readonly backoffRate: number;
+}
+
+/** One step. It may run more than once (a crash can come after its work and before its record): be idempotent. */
+export interface WorkflowStep<Input> {
+  readonly name: string;
+  /** What the person who waits reads, as in "Creating the database". */
+  readonly title: string;
+  /** Returns JSON that later steps find in `results`. A UserError is never retried. */
+  run(input: Input, results: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Takes back what `run` did, wholly or in part, or not at all. Idempotent too. */
+  undo?(input: Input, results: Readonly<Record<string, unknown>>): Promise<void>;
+  readonly retry?: RetryPolicy;
+}
+
+export interface WorkflowDefinition<Input> {
+  readonly name: string;
+  readonly steps: readonly WorkflowStep<Input>[];
+}
+
+export interface WorkflowExecution {
+  readonly id: string;
+  readonly workflow: string;
+  readonly input: unknown;
+  /** `undoing` from the first failure until all is taken back; then `failed`. */
+  readonly state: "running" | "undoing" | "completed" | "failed";
+  readonly history: readonly WorkflowEvent[];
+  readonly startedAt: Date;
+  readonly error?: ErrorJson;
+}
+
+/**
+ * Durable sagas: once `start` returned, the workflow reaches its end, whatever crashes. What is next is always
+ * `decide(history)` of `core/workflow`.
+ */
+export interface Workflows {
+  /** Must be called for every workflow before `launch`. */
+  register<Input>(definition: WorkflowDefinition<Input>): void;
+  /** Begins to work, and first resumes what a crash left behind. */
+  launch(): Promise<void>;
+  /** Idempotent by id: the same id starts once. @throws E_IDEMPOTENCY_KEY_REUSED when the input differs */
+  start(workflow: string, id: string, input: unknown): Promise<void>;
+  describe(id: string): Promise<WorkflowExecution | undefined>;
+  /** Resolves when the history has grown past `seen` events or the workflow ended, or after `timeoutSeconds`. */
+  waitForChange(id: string, seen: number, timeoutSeconds: number): Promise<WorkflowExecution | undefined>;
+  /** Newest first. */
+  list(options: { readonly workflow?: string; readonly limit?: number }): Promise<readonly WorkflowExecution[]>;
+  /** Stops working; what runs is resumed at the next launch. */
+  stop(): Promise<void>;
+}

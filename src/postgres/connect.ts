@@ -1,0 +1,93 @@
+import pg from "pg";
+import { fault } from "../core/error.ts";
+import type { DatabaseCredentials, DatabaseEndpoint, DatabaseNode } from "../ports/databases.ts";
+
+export interface ConnectOptions {
+  readonly endpoint: DatabaseEndpoint;
+  readonly database: string;
+  readonly credentials: DatabaseCredentials;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  /** `writer` (default): the node that takes writes. `reader`: one that does not, or else the writer. */
+  readonly role?: "writer" | "reader";
+  readonly connectTimeoutMilliseconds?: number;
+}
+
+/** Remembers which node answered last, so that the next connection asks that one first. Shared per endpoint. */
+const lastWriter = new WeakMap<DatabaseEndpoint, DatabaseNode>();
+
+/**
+ * Opens a connection to the node that has the wanted role, whichever it is just now.
+ * @throws E_DATABASE_UNAVAILABLE when no node has it; a refused login or unknown database as Postgres says it
+ */
+export async function connect(options: ConnectOptions): Promise<pg.Client> {
+  const wantsWriter = options.role !== "reader";
+  const known = lastWriter.get(options.endpoint);
+  const nodes = options.endpoint.nodes.toSorted((a, b) => rank(a, known, wantsWriter) - rank(b, known, wantsWriter));
+  let cause: unknown;
+  let fallback: pg.Client | undefined;
+  for (const node of nodes) {
+    try {
+      const client = await open(node, options);
+      const inRecovery = await isInRecovery(client);
+      if (!inRecovery) lastWriter.set(options.endpoint, node);
+      if (inRecovery !== wantsWriter) {
+        await fallback?.end();
+        return client;
+      }
+      if (wantsWriter) await client.end();
+      else fallback = client;
+    } catch (error) {
+      if (isAnswer(error)) throw error;
+      cause = error;
+    }
+  }
+  if (fallback) return fallback;
+  throw fault("E_DATABASE_UNAVAILABLE", undefined, { cause });
+}
+
+function rank(node: DatabaseNode, writer: DatabaseNode | undefined, wantsWriter: boolean): number {
+  if (!writer) return 0;
+  return (node === writer) === wantsWriter ? 0 : 1;
+}
+
+async function open(node: DatabaseNode, options: ConnectOptions): Promise<pg.Client> {
+  const client = new pg.Client({
+    host: node.host,
+    port: node.port,
+    database: options.database,
+    user: options.credentials.user,
+    password: options.credentials.password,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: options.connectTimeoutMilliseconds ?? 3000,
+    keepAlive: true,
+    ...(options.endpoint.certificateAuthority ? { ssl: { ca: options.endpoint.certificateAuthority } } : {}),
+  });
+  // A connection that breaks while idle must not end the process; its next query rejects.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+  } catch (error) {
+    client.end().catch(() => {});
+    throw error;
+  }
+  return client;
+}
+
+async function isInRecovery(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ standby: boolean }>("SELECT pg_is_in_recovery() AS standby");
+  return rows[0]?.standby ?? true;
+}
+
+/** Postgres understood and refused (wrong password, unknown database): asking another node would not help. */
+function isAnswer(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && /^(28|3D|42)/.test(code);
+}
+
+/** The statement or connection failed because its node went away or takes no writes; a new connection may do. */
+export function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === "string" && /^(08|57P0[123]|25006|ECONN|EPIPE|ETIMEDOUT|E_DATABASE_UNAVAILABLE)/.test(code)) return true;
+  return typeof message === "string" && /Connection terminated|not queryable|Client has encountered a connection error/.test(message);
+}
