@@ -1,0 +1,24 @@
+import { applyMigrations, readMigrations } from "../postgres/migrate.ts";
+import type { WriterPool } from "../postgres/pool.ts";
+
+/**
+ * Brings one engine's tables, in the schema `engine`, up to date from `sql/<noun>/`. Safe to call at every start, and
+ * from several processes at once.
+ * @throws E_MIGRATION_FAILED, E_MIGRATION_CHANGED, E_DATABASE_UNAVAILABLE
+ */
+export async function prepareEngineTables(pool: WriterPool, noun: string): Promise<void> {
+  const migrations = await readMigrations(new URL(`./sql/${noun}/`, import.meta.url));
+  await pool.use(async (client) => {
+    // Two callers that create the same schema or table at once would fail in the catalog's unique indexes.
+    await client.query("SELECT pg_advisory_lock(hashtextextended('rowhouse.engine', 0))");
+    try {
+      await client.query("CREATE SCHEMA IF NOT EXISTS engine");
+      await applyMigrations(client, migrations, {
+        ledgerSchema: "engine",
+        ledgerTable: `migrations_${noun}`,
+      });
+    } finally {
+      await client.query("SELECT pg_advisory_unlock(hashtextextended('rowhouse.engine', 0))").catch(() => {});
+    }
+  });
+}
