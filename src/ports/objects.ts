@@ -12,6 +12,12 @@ export interface ObjectInfo {
   readonly lastModified: Date;
 }
 
+/** What a listing says of an object; the rest takes a `head` (S3 lists no more than this). */
+export type ListedObject = Pick<ObjectInfo, "key" | "size" | "etag" | "lastModified">;
+
+/** One version of an object as `versions` names it. */
+export type ObjectVersion = Omit<ObjectInfo, "contentType">;
+
 export interface PutObject {
   readonly key: string;
   readonly body: Uint8Array | Readable;
@@ -25,22 +31,32 @@ export interface PutObject {
 export interface Objects {
   /** @throws E_CONFLICT when the condition does not hold, E_OBJECT_KEY, E_DISK_FULL */
   put(object: PutObject): Promise<ObjectInfo>;
-  /** `undefined` when there is none. `range` is inclusive, in bytes. */
+  /**
+   * `undefined` when there is none. `range` is inclusive, in bytes; its end may lie past the object's, and
+   * `info.size` is the whole object's size nonetheless.
+   * @throws E_ARGUMENT when the range starts at or past the end
+   */
   get(
     key: string,
-    options?: { readonly versionId?: string; readonly range?: { readonly start: number; readonly end: number } },
+    options?: {
+      readonly versionId?: string;
+      readonly range?: { readonly start: number; readonly end: number };
+    },
   ): Promise<{ readonly info: ObjectInfo; readonly body: Readable } | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
   /** In order of the keys' bytes, at most `limit` (default 1000) after the key `after`. */
   list(options: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<{
-    readonly objects: readonly ObjectInfo[];
+    readonly objects: readonly ListedObject[];
     /** Pass as `after` for the next page; absent on the last one. */
     readonly next?: string;
   }>;
   /** Newest first; a deleted object's versions stay until they are deleted by id. */
-  versions(key: string): Promise<readonly ObjectInfo[]>;
+  versions(key: string): Promise<readonly ObjectVersion[]>;
   /** Without a version the object is hidden and its versions stay; deleting what is not there is no error. */
   delete(key: string, options?: { readonly versionId?: string }): Promise<void>;
-  /** A URL, absolute or relative to the tenant's host, that reads the object without credentials until it expires. */
+  /**
+   * A URL, absolute or relative to the tenant's host, that reads the object without credentials until it expires.
+   * `expiresInSeconds` is 1 to 604,800 (7 days, S3's limit). @throws E_ARGUMENT
+   */
   url(key: string, options: { readonly expiresInSeconds: number }): Promise<string>;
 }
