@@ -1,3 +1,22 @@
+import { z } from "zod";
+import { fault } from "../error.ts";
+
+const hashedFile = z.object({ file: z.string().min(1), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+
+const releaseManifest = z.object({
+  name: z.string().min(1),
+  version: z.string().regex(/^[0-9a-f]{12}$/),
+  entry: z.literal("app.js"),
+  migrations: z.array(hashedFile),
+  assets: z.array(hashedFile),
+});
+
+/** One file of a release and the hex SHA-256 of its bytes. */
+export interface HashedFile {
+  readonly file: string;
+  readonly sha256: string;
+}
+
 /** What a release says of itself; `manifest.json` inside its zip. */
 export interface ReleaseManifest {
   readonly name: string;
@@ -5,7 +24,20 @@ export interface ReleaseManifest {
   readonly version: string;
   /** The application's module inside the zip. */
   readonly entry: "app.js";
-  /** In order; `sha256` of each file's bytes, hex. */
-  readonly migrations: readonly { readonly file: string; readonly sha256: string }[];
-  readonly assets: readonly string[];
+  /** Names in the zip's folder `migrations`, in the order in which they run. */
+  readonly migrations: readonly HashedFile[];
+  /** Paths in the zip's folder `assets`, with `/` between their parts. */
+  readonly assets: readonly HashedFile[];
+}
+
+/**
+ * Reads a `manifest.json`.
+ * @throws E_RELEASE_CORRUPT when it is not what a build writes
+ */
+export function parseManifest(json: string): ReleaseManifest {
+  try {
+    return releaseManifest.parse(JSON.parse(json));
+  } catch (cause) {
+    throw fault("E_RELEASE_CORRUPT", "The release's manifest.json is not valid.", { cause });
+  }
 }
