@@ -126,7 +126,7 @@ describe("an unpacked release", () => {
       const folder = ${JSON.stringify(folder)};
       const application = await loadApplication(folder);
       const resolved = createRequire(folder + "/app.js").resolve("rowhouse");
-      const answer = await application.fetch(new Request("http://x/"), undefined);
+      const answer = await application.handler.fetch(new Request("http://x/"), undefined);
       console.log(JSON.stringify({
         name: application.name,
         answer: await answer.text(),

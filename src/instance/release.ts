@@ -7,6 +7,7 @@ import { fault, RowhouseError } from "../core/error.ts";
 import type { Migration } from "../core/migration/plan.ts";
 import { parseManifest, type ReleaseManifest } from "../core/release/manifest.ts";
 import { readMigrations } from "../postgres/migrate.ts";
+import { type Application, readApplication } from "./application.ts";
 
 /** Far above any sensible release; a zip that claims more is refused before it fills the disk. */
 const maximumUnpackedBytes = 512 * 1024 * 1024;
@@ -141,45 +142,28 @@ export async function readReleaseMigrations(folder: string): Promise<Migration[]
   return found;
 }
 
-/** What a release's module exports. */
-export interface LoadedApplication {
-  readonly name: string;
-  readonly migrations?: string;
-  readonly assets?: string;
-  readonly fetch?: unknown;
-  readonly node?: unknown;
-}
-
 /**
  * Imports the module of an unpacked release and returns what it gave to `defineApp`.
  * @throws E_APP_INVALID when it fails while it loads, or exports something else
  */
-export async function loadApplication(folder: string): Promise<LoadedApplication> {
-  const module = await importModule(join(folder, "app.js"));
-  if (!isApplication(module.default)) throw fault("E_APP_INVALID");
-  return module.default;
+export async function loadApplication(folder: string): Promise<Application> {
+  return readApplication(await importModule(join(folder, "app.js")));
 }
 
-async function importModule(file: string): Promise<{ readonly default?: unknown }> {
+async function importModule(file: string): Promise<unknown> {
   try {
     return await import(pathToFileURL(file).href);
   } catch (cause) {
     if (cause instanceof RowhouseError) throw cause;
     const { message, stack } = cause instanceof Error ? cause : new Error(String(cause));
-    const place = /\((.+:\d+:\d+)\)|at (\S+:\d+:\d+)/.exec(stack ?? "");
-    throw fault(
-      "E_APP_INVALID",
-      `The application's module failed while it was loaded: ${message}${place ? ` (${place[1] ?? place[2]})` : ""}.`,
-      {
-        cause,
-        remedy: "Correct what the message says.",
-      },
-    );
+    const place = /\(?([^\s(]+:\d+:\d+)\)?$/m
+      .exec(stack ?? "")?.[1]
+      ?.replace("file://", "")
+      .replace(`${dirname(file)}/`, "");
+    const where = place ? `, at ${place}` : "";
+    throw fault("E_APP_INVALID", `The application's module failed while it was loaded: ${message}${where}.`, {
+      cause,
+      remedy: "Correct what the message says.",
+    });
   }
-}
-
-function isApplication(value: unknown): value is LoadedApplication {
-  const application = value as Partial<LoadedApplication> | null | undefined;
-  if (typeof application?.name !== "string") return false;
-  return (typeof application.fetch === "function") !== (typeof application.node === "function");
 }

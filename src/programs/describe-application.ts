@@ -7,13 +7,7 @@ async function describe(folder: string): Promise<DescribeAnswer> {
   try {
     await linkPackage(folder);
     const { name, migrations, assets } = await loadApplication(folder);
-    return {
-      application: {
-        name,
-        ...(migrations === undefined ? {} : { migrations }),
-        ...(assets === undefined ? {} : { assets }),
-      },
-    };
+    return { application: { name, migrations, assets } };
   } catch (error) {
     return { error: toRowhouseError(error).toJSON() };
   }

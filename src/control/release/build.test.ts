@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type ApplicationFolder, createApplicationFolder } from "../../../test/support/application.ts";
@@ -104,7 +104,11 @@ describe("buildRelease", () => {
       `export default { name: "x", fetch: () => new Response() };`,
       /does not export what defineApp/,
     ],
-    ["throws while it loads", `throw new Error("no such luck");`, /failed while it was loaded: no such luck/],
+    [
+      "throws while it loads",
+      `throw new Error("no such luck");`,
+      /failed while it was loaded: no such luck, at app\.ts:1:7\./,
+    ],
     ["ends the process", "process.exit(0);", /did not finish loading/],
     ["waits for what never comes", "await new Promise(() => {});", /did not finish loading/],
   ])("refuses a module that %s", async (_, content, message) => {
@@ -113,6 +117,19 @@ describe("buildRelease", () => {
       code: "E_APP_INVALID",
       message: expect.stringMatching(message),
     });
+  });
+
+  it("takes CommonJS packages along", async () => {
+    const express = `import express from "express";
+import { defineApp } from "rowhouse";
+const server = express().get("/", (_, response) => response.send("hello"));
+export default defineApp({ name: "classic", node: server });`;
+    const { folder, appFile } = await create({ "app.ts": express });
+    await mkdir(join(folder, "node_modules"));
+    const packages = join(import.meta.dirname, "../../../node_modules");
+    await symlink(join(packages, "express"), join(folder, "node_modules/express"));
+    const { manifest } = await buildRelease({ appFile, outputFolder: join(folder, "out") });
+    expect(manifest.name).toBe("classic");
   });
 
   it("does not wait for what a module leaves running", async () => {

@@ -57,7 +57,7 @@ async function collectMigrations(
   appFile: string,
   files: Map<string, Uint8Array>,
 ): Promise<HashedFile[]> {
-  if (application.migrations === undefined) return [];
+  if (application.migrations === null) return [];
   const folder = resolve(dirname(appFile), application.migrations);
   const migrations = await readMigrations(folder).catch((error) => {
     throw error instanceof RowhouseError ? error : folderFault("migrations", folder, error);
@@ -73,7 +73,7 @@ async function collectAssets(
   appFile: string,
   files: Map<string, Uint8Array>,
 ): Promise<HashedFile[]> {
-  if (application.assets === undefined) return [];
+  if (application.assets === null) return [];
   const folder = resolve(dirname(appFile), application.assets);
   const assets: HashedFile[] = [];
   for (const file of await listFolder(folder)) {

@@ -5,8 +5,8 @@ import { type ErrorJson, fault, fromErrorJson } from "../../core/error.ts";
 /** What a build must know of an application: the plain part of what it gave to `defineApp`. */
 export interface ApplicationDescription {
   readonly name: string;
-  readonly migrations?: string;
-  readonly assets?: string;
+  readonly migrations: string | null;
+  readonly assets: string | null;
 }
 
 /** What `programs/describe-application` answers. */
