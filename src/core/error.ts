@@ -173,6 +173,12 @@ export const errorCatalog = {
     reason: "A limit of the plan or the region is reached.",
     remedy: "Raise the named limit in rowhouse.config.ts, or close a tenant.",
   },
+  E_RATE_LIMITED: {
+    kind: "user",
+    status: 429,
+    reason: "The tenant sends more requests a second than its plan allows.",
+    remedy: "Wait as long as Retry-After says, or choose a plan with a higher requestsPerSecond.",
+  },
   E_IDEMPOTENCY_KEY_REUSED: {
     kind: "user",
     status: 422,
@@ -215,6 +221,12 @@ export const errorCatalog = {
     reason: "A release does not match its recorded SHA-256.",
     remedy: "Build the release again.",
   },
+  E_RELEASE_MISSING: {
+    kind: "system",
+    status: 503,
+    reason: "The region has no release yet.",
+    remedy: "Wait until `rowhouse up` has shipped one.",
+  },
   E_APP_INVALID: {
     kind: "user",
     status: 400,
@@ -250,6 +262,12 @@ export const errorCatalog = {
     status: 500,
     reason: "A secret can't be decrypted with the region's key in this context.",
     remedy: "Restore the region's key file from its backup.",
+  },
+  E_KEY_FILE: {
+    kind: "system",
+    status: 500,
+    reason: "The region's key file is damaged, missing, or open to others than its owner.",
+    remedy: "Restore the file from its backup, with mode 0600; without it the region's secrets can't be read.",
   },
   E_OBJECT_KEY: {
     kind: "user",

@@ -47,12 +47,18 @@ export class StateFolder {
   async create(): Promise<void> {
     await mkdir(this.path, { recursive: true });
     await chmod(this.path, 0o700);
-    await Promise.all([this.processes, this.logs, this.global].map((folder) => mkdir(folder, { recursive: true })));
+    await Promise.all(
+      [this.processes, this.logs, this.global].map((folder) => mkdir(folder, { recursive: true })),
+    );
   }
 }
 
 /** Writes a file whole or not at all, and so that it survives a power cut. Default mode 0600. */
-export async function writeFileAtomically(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeFileAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
@@ -64,9 +70,20 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
       await file.close();
     }
     await rename(temporary, path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+/** Makes renames, links and removals in a folder survive a power cut; the file's own `sync` does not cover its name. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 
