@@ -73,30 +73,35 @@ export class Directory {
    */
   async reserve(reservation: Reservation): Promise<DirectoryEntry> {
     const { slug, region, plan, isolation, signupId } = reservation;
-    const { rows } = await this.#pool.query<TenantRow & { signup_id: string }>(
+    const inserted = await this.#pool.query<TenantRow>(
       `INSERT INTO tenants (slug, region, state, plan, isolation, signup_id)
-       VALUES ($1, $2, 'provisioning', $3, $4, $5)
-       ON CONFLICT (slug) DO UPDATE SET signup_id = tenants.signup_id
-       RETURNING *`,
+       VALUES ($1, $2, 'provisioning', $3, $4, $5) ON CONFLICT (slug) DO NOTHING RETURNING *`,
       [slug, region, plan, isolation, signupId],
     );
-    const row = rows[0];
-    if (!row || row.signup_id !== signupId) throw fault("E_TENANT_SLUG_TAKEN", `The slug "${slug}" is taken.`);
-    return toEntry(row);
+    if (inserted.rows[0]) return toEntry(inserted.rows[0]);
+    const { rows } = await this.#pool.query<TenantRow>(
+      "SELECT * FROM tenants WHERE slug = $1 AND signup_id = $2",
+      [slug, signupId],
+    );
+    if (!rows[0]) throw fault("E_TENANT_SLUG_TAKEN", `The slug "${slug}" is taken.`);
+    return toEntry(rows[0]);
   }
 
   /** Frees the slug of a sign-up that did not succeed; an active tenant is never touched. */
   async release(slug: string, signupId: string): Promise<void> {
-    await this.#pool.query("DELETE FROM tenants WHERE slug = $1 AND signup_id = $2 AND state IN ('provisioning', 'failed')", [
-      slug,
-      signupId,
-    ]);
+    await this.#pool.query(
+      "DELETE FROM tenants WHERE slug = $1 AND signup_id = $2 AND state IN ('provisioning', 'failed')",
+      [slug, signupId],
+    );
   }
 
   /** Writes down where the tenant's data is and how new its schema. @throws E_TENANT_NOT_FOUND */
-  async place(slug: string, placement: { readonly server: string; readonly schemaVersion: number }): Promise<DirectoryEntry> {
+  async place(
+    slug: string,
+    placement: { readonly server: string; readonly schemaVersion: number },
+  ): Promise<DirectoryEntry> {
     const { rows } = await this.#pool.query<TenantRow>(
-      `UPDATE tenants SET server = $2, schema_version = $3, revision = nextval('revision')
+      `UPDATE tenants SET server = $2, schema_version = $3
        WHERE slug = $1 RETURNING *`,
       [slug, placement.server, placement.schemaVersion],
     );
@@ -114,7 +119,7 @@ export class Directory {
       const next = transition(row.state, event);
       if (next === row.state) return toEntry(row);
       const updated = await client.query<TenantRow>(
-        "UPDATE tenants SET state = $2, revision = nextval('revision') WHERE slug = $1 RETURNING *",
+        "UPDATE tenants SET state = $2 WHERE slug = $1 RETURNING *",
         [slug, next],
       );
       return toEntry(updated.rows[0] ?? notFound(slug));

@@ -17,6 +17,12 @@ export const errorCatalog = {
     reason: "A value is missing or malformed.",
     remedy: "Correct the named value and try again.",
   },
+  E_NODE_VERSION: {
+    kind: "user",
+    status: 400,
+    reason: "Rowhouse needs Node 24 or later.",
+    remedy: "Install a newer Node, or run `npm install` in the clone, which brings one.",
+  },
   E_CONFIG: {
     kind: "user",
     status: 400,
@@ -27,7 +33,8 @@ export const errorCatalog = {
     kind: "user",
     status: 400,
     reason: "No rowhouse.config.ts was found in this folder or any folder above it.",
-    remedy: "Run the command inside an application, name the file with --config, or make one with `rowhouse new <folder>`.",
+    remedy:
+      "Run the command inside an application, name the file with --config, or make one with `rowhouse new <folder>`.",
   },
   E_STATE_LOCKED: {
     kind: "user",
@@ -51,7 +58,8 @@ export const errorCatalog = {
     kind: "system",
     status: 507,
     reason: "The disk that holds the state folder is full.",
-    remedy: "Free some space, or move the state folder with --state-dir; nothing that was acknowledged is lost.",
+    remedy:
+      "Free some space, or move the state folder with --state-dir; nothing that was acknowledged is lost.",
   },
   E_NOT_RUNNING: {
     kind: "user",
@@ -63,7 +71,8 @@ export const errorCatalog = {
     kind: "user",
     status: 401,
     reason: "The request carries no valid operator token.",
-    remedy: "Send `Authorization: Bearer <token>`; the first token is in the state folder, in operator-token.",
+    remedy:
+      "Send `Authorization: Bearer <token>`; the first token is in the state folder, in operator-token.",
   },
   E_NOT_FOUND: {
     kind: "user",
@@ -88,6 +97,12 @@ export const errorCatalog = {
     status: 431,
     reason: "The request's headers are larger than 16 kB.",
     remedy: "Send smaller headers; large cookies are the usual cause.",
+  },
+  E_BODY_TOO_LARGE: {
+    kind: "user",
+    status: 413,
+    reason: "The request's body is larger than is taken here.",
+    remedy: "Send less in one request.",
   },
   E_REQUEST_TIMEOUT: {
     kind: "user",
@@ -255,7 +270,7 @@ export const errorCatalog = {
     kind: "user",
     status: 400,
     reason: "The statement would change the role or search path of a shared connection.",
-    remedy: "Leave role and search_path alone, or choose a plan with `connections: \"own\"`.",
+    remedy: 'Leave role and search_path alone, or choose a plan with `connections: "own"`.',
   },
   E_DECRYPT: {
     kind: "system",
@@ -267,7 +282,8 @@ export const errorCatalog = {
     kind: "system",
     status: 500,
     reason: "The region's key file is damaged, missing, or open to others than its owner.",
-    remedy: "Restore the file from its backup, with mode 0600; without it the region's secrets can't be read.",
+    remedy:
+      "Restore the file from its backup, with mode 0600; without it the region's secrets can't be read.",
   },
   E_OBJECT_KEY: {
     kind: "user",

@@ -23,13 +23,14 @@ const lastWriter = new WeakMap<DatabaseEndpoint, DatabaseNode>();
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
   const wantsWriter = options.role !== "reader";
   const known = lastWriter.get(options.endpoint);
-  const nodes = options.endpoint.nodes.toSorted((a, b) => rank(a, known, wantsWriter) - rank(b, known, wantsWriter));
+  const nodes = options.endpoint.nodes.toSorted(
+    (a, b) => rank(a, known, wantsWriter) - rank(b, known, wantsWriter),
+  );
   let cause: unknown;
   let fallback: pg.Client | undefined;
   for (const node of nodes) {
     try {
-      const client = await open(node, options);
-      const inRecovery = await isInRecovery(client);
+      const { client, inRecovery } = await open(node, options);
       if (!inRecovery) lastWriter.set(options.endpoint, node);
       if (inRecovery !== wantsWriter) {
         await fallback?.end();
@@ -46,12 +47,22 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
   throw fault("E_DATABASE_UNAVAILABLE", undefined, { cause });
 }
 
+/** The node that took writes when it was last asked, or the first one while none was. */
+export function knownWriter(endpoint: DatabaseEndpoint): DatabaseNode | undefined {
+  return lastWriter.get(endpoint) ?? endpoint.nodes[0];
+}
+
 function rank(node: DatabaseNode, writer: DatabaseNode | undefined, wantsWriter: boolean): number {
   if (!writer) return 0;
   return (node === writer) === wantsWriter ? 0 : 1;
 }
 
-async function open(node: DatabaseNode, options: ConnectOptions): Promise<pg.Client> {
+interface OpenedClient {
+  readonly client: pg.Client;
+  readonly inRecovery: boolean;
+}
+
+async function open(node: DatabaseNode, options: ConnectOptions): Promise<OpenedClient> {
   const client = new pg.Client({
     host: node.host,
     port: node.port,
@@ -65,16 +76,24 @@ async function open(node: DatabaseNode, options: ConnectOptions): Promise<pg.Cli
   });
   // A connection that breaks while idle must not end the process; its next query rejects.
   client.on("error", () => {});
+  let reported: string | undefined;
+  const onStatus = (status: { parameterName: string; parameterValue: string }) => {
+    if (status.parameterName === "in_hot_standby") reported = status.parameterValue;
+  };
+  client.connection.on("parameterStatus", onStatus);
   try {
     await client.connect();
+    return { client, inRecovery: reported === undefined ? await askRecovery(client) : reported === "on" };
   } catch (error) {
     client.end().catch(() => {});
     throw error;
+  } finally {
+    client.connection.off("parameterStatus", onStatus);
   }
-  return client;
 }
 
-async function isInRecovery(client: pg.Client): Promise<boolean> {
+/** For servers before Postgres 14; later ones say `in_hot_standby` while the connection starts, at no round trip. */
+async function askRecovery(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ standby: boolean }>("SELECT pg_is_in_recovery() AS standby");
   return rows[0]?.standby ?? true;
 }
@@ -88,6 +107,13 @@ function isAnswer(error: unknown): boolean {
 /** The statement or connection failed because its node went away or takes no writes; a new connection may do. */
 export function isConnectionLoss(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === "string" && /^(08|57P0[123]|25006|ECONN|EPIPE|ETIMEDOUT|E_DATABASE_UNAVAILABLE)/.test(code)) return true;
-  return typeof message === "string" && /Connection terminated|not queryable|Client has encountered a connection error/.test(message);
+  if (
+    typeof code === "string" &&
+    /^(08|57P0[123]|25006|ECONN|EPIPE|ETIMEDOUT|E_DATABASE_UNAVAILABLE)/.test(code)
+  )
+    return true;
+  return (
+    typeof message === "string" &&
+    /Connection terminated|not queryable|Client has encountered a connection error/.test(message)
+  );
 }

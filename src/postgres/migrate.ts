@@ -3,7 +3,12 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type pg from "pg";
 import { fault } from "../core/error.ts";
-import { type AppliedMigration, type Migration, orderMigrations, pendingMigrations } from "../core/migration/plan.ts";
+import {
+  type AppliedMigration,
+  type Migration,
+  orderMigrations,
+  pendingMigrations,
+} from "../core/migration/plan.ts";
 import { quoteIdentifier } from "./identifier.ts";
 
 /** Reads a folder of numbered SQL files. @throws E_MIGRATION_NAME */
@@ -34,7 +39,9 @@ export async function applyMigrations(
     `CREATE TABLE IF NOT EXISTS ${ledger} (
        number integer PRIMARY KEY, file text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
   );
-  const { rows } = await client.query<AppliedMigration>(`SELECT number, file, sha256 FROM ${ledger} ORDER BY number`);
+  const { rows } = await client.query<AppliedMigration>(
+    `SELECT number, file, sha256 FROM ${ledger} ORDER BY number`,
+  );
   for (const migration of pendingMigrations(migrations, rows)) await applyOne(client, migration, ledger);
   return migrations.at(-1)?.number ?? 0;
 }
@@ -60,5 +67,7 @@ function migrationFault(migration: Migration, cause: unknown): unknown {
   if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return cause;
   const line = position ? migration.sql.slice(0, Number(position)).split("\n").length : undefined;
   const place = line ? `${migration.file}, line ${line}` : migration.file;
-  return fault("E_MIGRATION_FAILED", `The migration ${place} failed: ${message} (SQLSTATE ${code}).`, { cause });
+  return fault("E_MIGRATION_FAILED", `The migration ${place} failed: ${message} (SQLSTATE ${code}).`, {
+    cause,
+  });
 }

@@ -36,7 +36,11 @@ function describeIssue(issue: z.core.$ZodIssue): string[] {
 function knownKeys(path: readonly PropertyKey[]): string[] {
   let schema: unknown = z.toJSONSchema(configSchema, { io: "input" });
   for (const key of path) {
-    const node = schema as { properties?: Record<string, unknown>; additionalProperties?: unknown; items?: unknown };
+    const node = schema as {
+      properties?: Record<string, unknown>;
+      additionalProperties?: unknown;
+      items?: unknown;
+    };
     schema = node.properties?.[String(key)] ?? node.additionalProperties ?? node.items;
   }
   return Object.keys((schema as { properties?: object } | undefined)?.properties ?? {});
@@ -47,19 +51,22 @@ function crossChecks(config: Config): string[] {
   const problems: string[] = [];
   const names = Object.keys(config.regions);
   for (const [name, region] of Object.entries(config.regions)) {
-    if (new Set(region.zones).size !== region.zones.length) problems.push(`regions.${name}.zones: a zone is named twice`);
+    if (new Set(region.zones).size !== region.zones.length)
+      problems.push(`regions.${name}.zones: a zone is named twice`);
     if (region.recovery === undefined) continue;
     const recovery = config.regions[region.recovery];
     const path = `regions.${name}.recovery`;
     if (region.recovery === name) problems.push(`${path}: a region can't be its own recovery region`);
-    else if (!recovery) problems.push(`${path}: no region "${region.recovery}", allowed are ${names.join(", ")}`);
+    else if (!recovery)
+      problems.push(`${path}: no region "${region.recovery}", allowed are ${names.join(", ")}`);
     else if (recovery.jurisdiction !== region.jurisdiction) {
       problems.push(
         `${path}: "${region.recovery}" is under ${recovery.jurisdiction} and "${name}" under ${region.jurisdiction}; both must share one jurisdiction`,
       );
     }
   }
-  if (!Object.values(config.regions).some((region) => region.start)) problems.push("regions: at least one must start");
+  if (!Object.values(config.regions).some((region) => region.start))
+    problems.push("regions: at least one must start");
   return problems;
 }
 

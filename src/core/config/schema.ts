@@ -49,8 +49,12 @@ export const configSchema = z.strictObject({
   app: z.string().min(1),
   domain: z.string().regex(/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$/, "a lower-case domain name"),
   target: z.enum(["embedded", "aws"]).default("embedded"),
-  regions: z.record(z.string().regex(name), region).refine((r) => Object.keys(r).length > 0, "name at least one region"),
-  plans: z.record(z.string().regex(name), plan).refine((p) => Object.keys(p).length > 0, "name at least one plan"),
+  regions: z
+    .record(z.string().regex(name), region)
+    .refine((r) => Object.keys(r).length > 0, "name at least one region"),
+  plans: z
+    .record(z.string().regex(name), plan)
+    .refine((p) => Object.keys(p).length > 0, "name at least one plan"),
   fleets: z
     .strictObject({ app: fleet, worker: fleet })
     .partial()
@@ -61,6 +65,8 @@ export const configSchema = z.strictObject({
     })),
   /** Connections that one instance may hold to all databases together. */
   connectionsPerInstance: z.number().int().min(4).max(1000).default(60),
+  /** Most tenants with a schema or database on one shared server. */
+  tenantsPerServer: z.number().int().positive().default(2000),
   integrations: z
     .strictObject({ crm: webhook.optional(), billing: webhook.optional(), support: webhook.optional() })
     .default({}),

@@ -26,7 +26,9 @@ describe("readHost", () => {
     expect(() => readHost(["Host", "a.localhost"], "http://b.localhost/")).toThrow(
       expect.objectContaining({ code: "E_REQUEST_TARGET" }),
     );
-    expect(() => readHost(["Host", "a.localhost"], "*")).toThrow(expect.objectContaining({ code: "E_REQUEST_TARGET" }));
+    expect(() => readHost(["Host", "a.localhost"], "*")).toThrow(
+      expect.objectContaining({ code: "E_REQUEST_TARGET" }),
+    );
   });
 
   it("never throws anything but its two refusals", () => {

@@ -8,7 +8,8 @@ export type HostName =
   | { readonly kind: "unknown" };
 
 /** A host name with an optional port; IPv6 literals are left to fall through as never a tenant. */
-const hostPattern = /^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+const hostPattern =
+  /^(?:[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
 /**
  * The one Host of a request, lower-cased, without port or trailing dot.

@@ -1,7 +1,14 @@
 import { fault } from "../error.ts";
 
 /** Where a tenant stands in its life. */
-export type TenantState = "provisioning" | "active" | "suspended" | "moving" | "closing" | "closed" | "failed";
+export type TenantState =
+  | "provisioning"
+  | "active"
+  | "suspended"
+  | "moving"
+  | "closing"
+  | "closed"
+  | "failed";
 
 /** What can happen to a tenant. */
 export type TenantEvent =
@@ -33,7 +40,14 @@ const nothing: Row = {
  */
 export const lifecycle: Readonly<Record<TenantState, Row>> = {
   provisioning: { ...nothing, activate: "active", fail: "failed" },
-  active: { ...nothing, activate: "active", suspend: "suspended", resume: "active", beginMove: "moving", beginClose: "closing" },
+  active: {
+    ...nothing,
+    activate: "active",
+    suspend: "suspended",
+    resume: "active",
+    beginMove: "moving",
+    beginClose: "closing",
+  },
   suspended: { ...nothing, suspend: "suspended", resume: "active", beginClose: "closing" },
   moving: { ...nothing, beginMove: "moving", endMove: "active" },
   closing: { ...nothing, beginClose: "closing", endClose: "closed" },

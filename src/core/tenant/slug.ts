@@ -1,7 +1,7 @@
 import { fault } from "../error.ts";
 
 /** A DNS label that starts with a letter: 1 to 40 characters. */
-const slugPattern = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
+export const slugPattern = /^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
 /** Names that the platform, mail and browsers give a meaning of their own. */
 export const reservedSlugs: ReadonlySet<string> = new Set(
@@ -9,7 +9,7 @@ export const reservedSlugs: ReadonlySet<string> = new Set(
   local root system rowhouse signup login logout account accounts auth oauth sso billing support help docs blog
   dev test staging internal intranet dns ns ns1 ns2 mx ftp ssh vpn proxy edge health metrics security abuse
   postmaster hostmaster webmaster noreply no-reply autoconfig autodiscover wpad isatap localdomain
-  broadcasthost example invalid onion xn`.split(/\s+/),
+  broadcasthost example invalid onion xn regions`.split(/\s+/),
 );
 
 /** True when `slug` has the form of a slug and is not reserved. */

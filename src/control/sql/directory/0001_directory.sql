@@ -12,18 +12,22 @@ CREATE TABLE tenants (
   -- The workflow that reserved the slug: a repeat of its first step finds its own reservation.
   signup_id      text NOT NULL,
   created_at     timestamptz NOT NULL DEFAULT now(),
-  revision       bigint NOT NULL DEFAULT nextval('revision')
+  revision       bigint NOT NULL DEFAULT 0
 );
 CREATE INDEX tenants_region ON tenants (region, slug);
 CREATE UNIQUE INDEX tenants_revision ON tenants (revision);
 
--- Releases are shipped to every region, and say nothing of tenants either.
-CREATE TABLE releases (
-  version    text PRIMARY KEY,
-  sha256     text NOT NULL,
-  manifest   jsonb NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now()
-);
+-- Copies ask for "all after revision N". That is complete only if revisions become visible in their order, so
+-- writers of this table commit one after the other.
+CREATE FUNCTION next_revision() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(7241);
+  NEW.revision := nextval('revision');
+  PERFORM pg_notify('tenants', NEW.slug);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER tenants_revision BEFORE INSERT OR UPDATE ON tenants
+  FOR EACH ROW EXECUTE FUNCTION next_revision();
 
 CREATE TABLE operators (
   name         text PRIMARY KEY,

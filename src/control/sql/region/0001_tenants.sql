@@ -51,11 +51,14 @@ CREATE TABLE data_locations (
 );
 CREATE INDEX data_locations_spare ON data_locations (isolation, created_at) WHERE slug IS NULL AND ready;
 
--- The tenant's first person; the token of the invitation is kept as a hash.
+-- The tenant's first person.
 CREATE TABLE administrators (
-  slug          text NOT NULL,
-  email         text NOT NULL,
-  invite_sha256 bytea NOT NULL,
-  invited_at    timestamptz NOT NULL DEFAULT now(),
+  slug       text NOT NULL,
+  email      text NOT NULL,
+  invited_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (slug, email)
 );
+
+-- How far this region has read the directory's changes.
+CREATE TABLE directory_cursor (revision bigint NOT NULL);
+INSERT INTO directory_cursor VALUES (0);

@@ -1,0 +1,177 @@
+import { createHash } from "node:crypto";
+import { fault } from "../core/error.ts";
+import type { TenantEvent } from "../core/tenant/lifecycle.ts";
+import type { TenantProfile } from "../core/tenant/tenant.ts";
+import type { MailRecord } from "../ports/mail.ts";
+import type { WorkflowExecution } from "../ports/workflows.ts";
+import { closeWorkflow, closeWorkflowName } from "./close.ts";
+import { copyEntries } from "./directory.ts";
+import type { FleetKeeper } from "./fleet/fleet-keeper.ts";
+import { planOf, type RegionContext } from "./region-context.ts";
+import type { RegionControl, RegionStatus, SignupInput, SignupStatus } from "./region-control.ts";
+import { signupStatus } from "./signup/status.ts";
+import { type SignupWorkflowInput, signupWorkflow, signupWorkflowName } from "./signup/workflow.ts";
+import type { SpareDatabases } from "./tenant-data/spares.ts";
+
+interface ProfileRow {
+  slug: string;
+  name: string;
+  administrator_email: string;
+  settings: Record<string, unknown>;
+}
+
+/** How long one wait for a workflow's next event lasts before it is renewed. */
+const waitSeconds = 20;
+
+/** The control plane's use cases in one region. */
+export class Region implements RegionControl {
+  readonly #context: RegionContext;
+  readonly #fleet: FleetKeeper;
+  readonly #spares: SpareDatabases;
+
+  constructor(parts: {
+    readonly context: RegionContext;
+    readonly fleet: FleetKeeper;
+    readonly spares: SpareDatabases;
+  }) {
+    this.#context = parts.context;
+    this.#fleet = parts.fleet;
+    this.#spares = parts.spares;
+    const { workflows } = parts.context.platform;
+    workflows.register(signupWorkflow(parts.context));
+    workflows.register(closeWorkflow(parts.context));
+  }
+
+  async startSignup({
+    input,
+    idempotencyKey,
+  }: {
+    input: SignupInput;
+    idempotencyKey?: string;
+  }): Promise<SignupStatus> {
+    planOf(this.#context.config, input.plan);
+    this.#context.release();
+    this.#spares.noteSignup();
+    const id = `${this.#context.name}.${idempotencyKey === undefined ? this.#context.platform.random.uuid() : digest(idempotencyKey)}`;
+    const { workflows } = this.#context.platform;
+    await workflows.start(signupWorkflowName, id, { ...input, id } satisfies SignupWorkflowInput);
+    // The first event says whether the slug was free.
+    const execution = await this.#untilChange(id, 0);
+    void this.#spares.refill().catch(() => {});
+    if (execution.error && isRefusal(execution)) throw fault(execution.error.code, reasonOf(execution.error));
+    return signupStatus(this.#context.name, execution);
+  }
+
+  async signup({ id }: { id: string }): Promise<SignupStatus | undefined> {
+    const execution = await this.#context.platform.workflows.describe(id);
+    return execution?.workflow === signupWorkflowName
+      ? signupStatus(this.#context.name, execution)
+      : undefined;
+  }
+
+  async waitForSignup(query: {
+    id: string;
+    seen: number;
+    timeoutSeconds: number;
+  }): Promise<SignupStatus | undefined> {
+    const { workflows } = this.#context.platform;
+    const execution = await workflows.waitForChange(query.id, query.seen, query.timeoutSeconds);
+    return execution && signupStatus(this.#context.name, execution);
+  }
+
+  async profile({ slug }: { slug: string }): Promise<TenantProfile | undefined> {
+    const { rows } = await this.#context.pool.query<ProfileRow>("SELECT * FROM profiles WHERE slug = $1", [
+      slug,
+    ]);
+    return rows[0] && toProfile(rows[0]);
+  }
+
+  async profiles(): Promise<readonly TenantProfile[]> {
+    const { rows } = await this.#context.pool.query<ProfileRow>("SELECT * FROM profiles ORDER BY slug");
+    return rows.map(toProfile);
+  }
+
+  suspend({ slug }: { slug: string }): Promise<void> {
+    return this.#apply(slug, "suspend");
+  }
+
+  resume({ slug }: { slug: string }): Promise<void> {
+    return this.#apply(slug, "resume");
+  }
+
+  async close({ slug }: { slug: string }): Promise<void> {
+    const { directory, platform } = this.#context;
+    await this.#apply(slug, "beginClose");
+    const entry = await directory.find(slug);
+    const id = `${this.#context.name}.close.${slug}.${entry?.createdAt.getTime()}`;
+    await platform.workflows.start(closeWorkflowName, id, { slug });
+    let execution = await this.#untilChange(id, 0);
+    while (execution.state === "running" || execution.state === "undoing") {
+      execution = await this.#untilChange(id, execution.history.length);
+    }
+    if (execution.error) throw fault(execution.error.code, reasonOf(execution.error));
+  }
+
+  outbox(query: { tenant?: string; limit?: number }): Promise<readonly MailRecord[]> {
+    return this.#context.platform.mail.outbox(query);
+  }
+
+  async status(): Promise<RegionStatus> {
+    const { platform, config, region, name } = this.#context;
+    const [databases, balancer, instances] = await Promise.all([
+      platform.databases.list(),
+      platform.balancer.describe(),
+      this.#fleet.status(),
+    ]);
+    const healthy = instances.filter((instance) => instance.health === "healthy").length;
+    const whole =
+      healthy >= this.#fleet.desired && databases.every((server) => server.status === "available");
+    const { min, max } = config.fleets.app;
+    return {
+      name,
+      jurisdiction: region.jurisdiction,
+      status: whole ? "ready" : healthy > 0 ? "degraded" : "starting",
+      controller: { pid: process.pid },
+      balancer: { url: balancer.url, pid: balancer.pid ?? null },
+      databases,
+      fleets: [{ name: "app", min, max, desired: this.#fleet.desired, instances }],
+    };
+  }
+
+  async #apply(slug: string, event: TenantEvent): Promise<void> {
+    await copyEntries(this.#context.pool, [await this.#context.directory.apply(slug, event)]);
+  }
+
+  async #untilChange(id: string, seen: number): Promise<WorkflowExecution> {
+    for (;;) {
+      const execution = await this.#context.platform.workflows.waitForChange(id, seen, waitSeconds);
+      if (!execution) throw fault("E_INTERNAL", `The workflow ${id} is not known.`);
+      if (execution.history.length > seen || execution.state === "completed" || execution.state === "failed")
+        return execution;
+    }
+  }
+}
+
+/** The very first step failed: nothing was begun, and the caller gets the reason itself. */
+function isRefusal(execution: WorkflowExecution): boolean {
+  return execution.history[0]?.type === "stepFailed";
+}
+
+function reasonOf(error: { readonly message: string; readonly remedy: string }): string {
+  return error.message.endsWith(error.remedy)
+    ? error.message.slice(0, -error.remedy.length).trimEnd()
+    : error.message;
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+function toProfile(row: ProfileRow): TenantProfile {
+  return {
+    slug: row.slug,
+    name: row.name,
+    administratorEmail: row.administrator_email,
+    settings: row.settings,
+  };
+}

@@ -1,0 +1,49 @@
+import type { RegionContext } from "../region-context.ts";
+
+const ttlSeconds = 60;
+
+/** The name of a region's balancer; "regions" is no slug, so no tenant can have it. */
+export function regionHost(context: Pick<RegionContext, "config">, region: string): string {
+  return `${region}.regions.${context.config.domain}`;
+}
+
+/** The region that the zone's wildcard points to: its tenants need no record of their own. */
+function defaultRegion(context: Pick<RegionContext, "config">): string | undefined {
+  return Object.entries(context.config.regions).find(([, region]) => region.start)?.[0];
+}
+
+/** Makes the tenant's name resolve to its region's balancer. */
+export async function registerAddress(context: RegionContext, slug: string): Promise<string> {
+  if (context.name === defaultRegion(context)) return "wildcard";
+  await context.platform.dns.upsert({
+    name: `${slug}.${context.config.domain}`,
+    type: "CNAME",
+    ttlSeconds,
+    values: [regionHost(context, context.name)],
+  });
+  return "record";
+}
+
+/** Takes the tenant's own record back. */
+export async function unregisterAddress(context: RegionContext, slug: string): Promise<void> {
+  await context.platform.dns.remove(`${slug}.${context.config.domain}`, "CNAME");
+}
+
+/** Publishes the region's balancer, and the wildcard when this is the default region. */
+export async function publishRegion(context: RegionContext): Promise<void> {
+  const { address } = await context.platform.balancer.describe();
+  const host = regionHost(context, context.name);
+  await context.platform.dns.upsert({
+    name: host,
+    type: address.includes(":") ? "AAAA" : "A",
+    ttlSeconds,
+    values: [address],
+  });
+  if (context.name !== defaultRegion(context)) return;
+  await context.platform.dns.upsert({
+    name: `*.${context.config.domain}`,
+    type: "CNAME",
+    ttlSeconds,
+    values: [host],
+  });
+}

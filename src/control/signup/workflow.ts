@@ -1,0 +1,144 @@
+import { fault } from "../../core/error.ts";
+import { place } from "../../core/placement/place.ts";
+import { type SignupStepName, signupSteps } from "../../core/signup/steps.ts";
+import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
+import { copyEntries } from "../directory.ts";
+import { planOf, type RegionContext } from "../region-context.ts";
+import type { SignupInput } from "../region-control.ts";
+import { placementServers } from "../tenant-data/servers.ts";
+import { registerAddress, unregisterAddress } from "./address.ts";
+import { integrationStep } from "./integration-step.ts";
+import { operatorMails, welcomeMail } from "./mails.ts";
+
+export const signupWorkflowName = "signup";
+
+/** The input as the workflow keeps it. */
+export interface SignupWorkflowInput extends SignupInput {
+  readonly id: string;
+}
+
+type Step = Omit<WorkflowStep<SignupWorkflowInput>, "name" | "title">;
+
+/** A tenant's sign-up. Each step may run again after a crash and finds its own work; each undo too. */
+export function signupWorkflow(context: RegionContext): WorkflowDefinition<SignupWorkflowInput> {
+  const steps: Readonly<Record<SignupStepName, Step>> = {
+    ...dataSteps(context),
+    ...accountSteps(context),
+    "notify-crm": integrationStep(context, "crm"),
+    "notify-billing": integrationStep(context, "billing"),
+    "notify-support": integrationStep(context, "support"),
+  };
+  return { name: signupWorkflowName, steps: signupSteps.map((step) => ({ ...step, ...steps[step.name] })) };
+}
+
+type DataStepName =
+  | "reserve-slug"
+  | "check-quota"
+  | "place"
+  | "create-database"
+  | "migrate"
+  | "register-address"
+  | "activate";
+
+function dataSteps(context: RegionContext): Record<DataStepName, Step> {
+  const { directory, locations, tenantData, config } = context;
+  return {
+    "reserve-slug": {
+      run: async ({ slug, region, plan, id }) => {
+        const { isolation } = planOf(config, plan);
+        await copyEntries(context.pool, [
+          await directory.reserve({ slug, region, plan, isolation, signupId: id }),
+        ]);
+      },
+      undo: async ({ slug, id }) => {
+        await directory.release(slug, id);
+        await context.pool.query("DELETE FROM tenants WHERE slug = $1 AND state = 'provisioning'", [slug]);
+      },
+    },
+    "check-quota": {
+      run: async ({ plan }) => {
+        const { maxTenants } = planOf(config, plan);
+        // The tenant that signs up is in the directory already, and counts.
+        if (maxTenants !== undefined && (await directory.countByPlan(plan)) > maxTenants) {
+          throw fault("E_QUOTA", `The plan "${plan}" has all of its ${maxTenants} tenants.`);
+        }
+      },
+    },
+    place: {
+      run: async ({ slug, plan }) => {
+        const { isolation } = planOf(config, plan);
+        const placement = place(isolation, await placementServers(context));
+        const location = await locations.allocate({
+          slug,
+          isolation,
+          server: placement.kind === "shared" ? placement.server : null,
+          migrations: context.release().migrationsFingerprint,
+        });
+        return { server: location.server };
+      },
+      undo: async ({ slug }) => {
+        const location = await locations.find(slug);
+        if (location) await tenantData.drop(location);
+      },
+    },
+    "create-database": {
+      run: async ({ slug, plan }) =>
+        tenantData.create(await locationOf(context, slug), planOf(config, plan).connections ?? "own"),
+    },
+    migrate: {
+      run: async ({ slug }) => {
+        const location = await locationOf(context, slug);
+        const schemaVersion = await tenantData.migrate(location, context.release().migrations);
+        await copyEntries(context.pool, [
+          await directory.place(slug, { server: location.server, schemaVersion }),
+        ]);
+        return { schemaVersion };
+      },
+    },
+    "register-address": {
+      run: ({ slug }) => registerAddress(context, slug),
+      undo: ({ slug }) => unregisterAddress(context, slug),
+    },
+    activate: {
+      run: async ({ slug }) => copyEntries(context.pool, [await directory.apply(slug, "activate")]),
+    },
+  };
+}
+
+type AccountStepName = "create-administrator" | "seed" | "welcome-mail" | "notify-operators";
+
+function accountSteps(context: RegionContext): Record<AccountStepName, Step> {
+  const { pool, platform } = context;
+  return {
+    "create-administrator": {
+      run: async ({ slug, name, email }) => {
+        await pool.query(
+          `WITH profile AS (INSERT INTO profiles (slug, name, administrator_email) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING)
+           INSERT INTO administrators (slug, email) VALUES ($1, $3) ON CONFLICT DO NOTHING`,
+          [slug, name, email],
+        );
+      },
+      undo: async ({ slug }) => {
+        await pool.query(
+          "WITH profile AS (DELETE FROM profiles WHERE slug = $1) DELETE FROM administrators WHERE slug = $1",
+          [slug],
+        );
+      },
+    },
+    seed: { run: ({ slug }) => context.seed(slug) },
+    "welcome-mail": { run: async (input) => (await platform.mail.send(welcomeMail(context, input))).status },
+    "notify-operators": {
+      run: async (input) => {
+        const mails = operatorMails(context, input);
+        for (const mail of mails) await platform.mail.send(mail);
+        return mails.length > 0 ? "sent" : "not-configured";
+      },
+    },
+  };
+}
+
+async function locationOf(context: RegionContext, slug: string) {
+  const location = await context.locations.find(slug);
+  if (!location) throw fault("E_INTERNAL", `The tenant "${slug}" has no data location.`);
+  return location;
+}

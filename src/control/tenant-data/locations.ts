@@ -1,0 +1,172 @@
+import { fault } from "../../core/error.ts";
+import type { DataLocation, Isolation } from "../../core/tenant/tenant.ts";
+import type { Random } from "../../ports/clock.ts";
+import type { Keys } from "../../ports/keys.ts";
+import type { WriterPool } from "../../postgres/pool.ts";
+import { generatePassword } from "../../postgres/scram.ts";
+
+/** The database on a shared server that holds all tenants with a schema each. */
+export const sharedDatabase = "tenants";
+
+/** A row of `data_locations`; the passwords are ciphertexts. */
+export interface StoredLocation extends DataLocation {
+  readonly id: string;
+  readonly slug: string | null;
+  readonly isolation: Isolation;
+  readonly ownerPassword: string;
+  readonly appPassword: string;
+  readonly schemaVersion: number;
+  readonly ready: boolean;
+}
+
+interface LocationRow {
+  id: string;
+  slug: string | null;
+  isolation: Isolation;
+  server: string;
+  database: string;
+  schema: string;
+  owner_role: string;
+  owner_password: string;
+  app_role: string;
+  app_password: string;
+  schema_version: number;
+  ready: boolean;
+}
+
+export interface LocationWish {
+  readonly slug: string | null;
+  readonly isolation: Isolation;
+  /** The shared server, or `null` for a server of its own, named after the location. */
+  readonly server: string | null;
+  /** Fingerprint of the release's migrations: a spare made by others does not fit. */
+  readonly migrations: string;
+}
+
+/** The region's table of where each tenant's rows are, and with which logins. */
+export class Locations {
+  readonly #pool: WriterPool;
+  readonly #keys: Keys;
+  readonly #random: Random;
+
+  constructor(parts: { readonly pool: WriterPool; readonly keys: Keys; readonly random: Random }) {
+    this.#pool = parts.pool;
+    this.#keys = parts.keys;
+    this.#random = parts.random;
+  }
+
+  async find(slug: string): Promise<StoredLocation | undefined> {
+    const { rows } = await this.#pool.query<LocationRow>("SELECT * FROM data_locations WHERE slug = $1", [
+      slug,
+    ]);
+    return rows[0] && toLocation(rows[0]);
+  }
+
+  /** The tenant's location: the one that it has, else a ready spare, else a new one that is still to be made. */
+  async allocate(wish: LocationWish & { readonly slug: string }): Promise<StoredLocation> {
+    return (await this.find(wish.slug)) ?? (await this.#takeSpare(wish)) ?? (await this.insert(wish));
+  }
+
+  async #takeSpare(wish: LocationWish): Promise<StoredLocation | undefined> {
+    const { rows } = await this.#pool.query<LocationRow>(
+      `UPDATE data_locations SET slug = $1 WHERE id = (
+         SELECT id FROM data_locations
+         WHERE slug IS NULL AND ready AND isolation = $2 AND server = $3 AND migrations = $4
+         ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+       RETURNING *`,
+      [wish.slug, wish.isolation, wish.server, wish.migrations],
+    );
+    return rows[0] && toLocation(rows[0]);
+  }
+
+  /** Writes down a new location with fresh logins; nothing exists on its server yet. */
+  async insert(wish: LocationWish): Promise<StoredLocation> {
+    const id = Buffer.from(this.#random.bytes(8)).toString("hex");
+    const name = `t_${id}`;
+    const [ownerRole, appRole] = [`${name}_owner`, `${name}_app`];
+    const [ownerPassword, appPassword] = await Promise.all([this.#seal(ownerRole), this.#seal(appRole)]);
+    const { rows } = await this.#pool.query<LocationRow>(
+      `INSERT INTO data_locations
+         (id, slug, isolation, server, database, schema, owner_role, owner_password, app_role, app_password, migrations)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+       ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug RETURNING *`,
+      [
+        id,
+        wish.slug,
+        wish.isolation,
+        wish.server ?? `tenant-${id}`,
+        wish.isolation === "schema" ? sharedDatabase : name,
+        wish.isolation === "schema" ? name : "public",
+        ownerRole,
+        ownerPassword,
+        appRole,
+        appPassword,
+        wish.migrations,
+      ],
+    );
+    if (!rows[0]) throw fault("E_INTERNAL", "A data location could not be written.");
+    return toLocation(rows[0]);
+  }
+
+  /** The roles exist and the schema has this version. */
+  async markReady(id: string, schemaVersion: number): Promise<void> {
+    await this.#pool.query("UPDATE data_locations SET ready = true, schema_version = $2 WHERE id = $1", [
+      id,
+      schemaVersion,
+    ]);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#pool.query("DELETE FROM data_locations WHERE id = $1", [id]);
+  }
+
+  /** Spares of one kind: those that fit, and those that an older release or a crash left behind. */
+  async spares(wish: Omit<LocationWish, "slug">): Promise<{ fitting: number; leftOver: StoredLocation[] }> {
+    const { rows } = await this.#pool.query<LocationRow & { migrations: string }>(
+      "SELECT * FROM data_locations WHERE slug IS NULL AND isolation = $1 AND server = $2 ORDER BY created_at",
+      [wish.isolation, wish.server],
+    );
+    const fits = (row: LocationRow & { migrations: string }) =>
+      row.ready && row.migrations === wish.migrations;
+    return { fitting: rows.filter(fits).length, leftOver: rows.filter((row) => !fits(row)).map(toLocation) };
+  }
+
+  /** Tenants and spares by server, for placement. */
+  async countByServer(): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.#pool.query<{ server: string; count: number }>(
+      "SELECT server, count(*)::int AS count FROM data_locations WHERE slug IS NOT NULL GROUP BY server",
+    );
+    return new Map(rows.map((row) => [row.server, row.count]));
+  }
+
+  /** @throws E_DECRYPT */
+  async openPassword(role: string, ciphertext: string): Promise<string> {
+    return this.#keys.decrypt(ciphertext, roleContext(role));
+  }
+
+  async #seal(role: string): Promise<string> {
+    return this.#keys.encrypt(generatePassword(), roleContext(role));
+  }
+}
+
+/** What a role's encrypted password is bound to. */
+export function roleContext(role: string): Readonly<Record<string, string>> {
+  return { purpose: "tenant-role", role };
+}
+
+function toLocation(row: LocationRow): StoredLocation {
+  return {
+    id: row.id,
+    slug: row.slug,
+    isolation: row.isolation,
+    server: row.server,
+    database: row.database,
+    schema: row.schema,
+    ownerRole: row.owner_role,
+    ownerPassword: row.owner_password,
+    appRole: row.app_role,
+    appPassword: row.app_password,
+    schemaVersion: row.schema_version,
+    ready: row.ready,
+  };
+}

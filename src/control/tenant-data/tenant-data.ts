@@ -1,0 +1,183 @@
+import type pg from "pg";
+import type { Migration } from "../../core/migration/plan.ts";
+import type { Connections } from "../../core/tenant/tenant.ts";
+import type { Databases } from "../../ports/databases.ts";
+import type { Keys } from "../../ports/keys.ts";
+import { connect } from "../../postgres/connect.ts";
+import { quoteIdentifier } from "../../postgres/identifier.ts";
+import { applyMigrations } from "../../postgres/migrate.ts";
+import type { WriterPool } from "../../postgres/pool.ts";
+import { scramVerifier } from "../../postgres/scram.ts";
+import type { Administration } from "./administration.ts";
+import { type Locations, type StoredLocation, sharedDatabase } from "./locations.ts";
+import { ensureSharedLogin, grantToSharedLogin } from "./shared-login.ts";
+import * as statements from "./statements.ts";
+
+/** The table in each tenant's schema that says which migrations it has. */
+export const ledgerTable = "rowhouse_migrations";
+
+/** Makes and removes what holds a tenant's rows: roles, schema, database, server. Every method is safe to repeat. */
+export class TenantData {
+  readonly #databases: Databases;
+  readonly #administration: Administration;
+  readonly #locations: Locations;
+  readonly #regionPool: WriterPool;
+  readonly #keys: Keys;
+  readonly #zones: readonly [string, string];
+
+  constructor(parts: {
+    readonly databases: Databases;
+    readonly administration: Administration;
+    readonly locations: Locations;
+    readonly regionPool: WriterPool;
+    readonly keys: Keys;
+    readonly zones: readonly [string, string];
+  }) {
+    this.#databases = parts.databases;
+    this.#administration = parts.administration;
+    this.#locations = parts.locations;
+    this.#regionPool = parts.regionPool;
+    this.#keys = parts.keys;
+    this.#zones = parts.zones;
+  }
+
+  /** Makes a shared server ready for tenants: the database of schemas, closed to everyone who is not let in. */
+  async prepareSharedServer(server: string): Promise<void> {
+    const maintenance = await this.#administration.pool(server, "postgres");
+    await createDatabase(maintenance, sharedDatabase);
+    for (const database of [sharedDatabase, "postgres", "template1"]) {
+      await maintenance.query(statements.closeDatabase(database));
+    }
+    const shared = await this.#administration.pool(server, sharedDatabase);
+    await shared.query("REVOKE ALL ON SCHEMA public FROM PUBLIC");
+    await ensureSharedLogin(
+      { regionPool: this.#regionPool, serverPool: shared, keys: this.#keys },
+      { server, database: sharedDatabase },
+    );
+  }
+
+  /** Makes the roles, and the schema, database or server, unless they are there. @throws E_DISK_FULL, E_QUOTA */
+  async create(location: StoredLocation, connections: Connections): Promise<void> {
+    if (location.ready) return;
+    if (location.isolation === "schema") return this.#createSchema(location, connections);
+    if (location.isolation === "server") {
+      await this.#databases.create({ name: location.server, zones: this.#zones, size: "dedicated" });
+      const maintenance = await this.#administration.pool(location.server, "postgres");
+      await maintenance.query(statements.closeDatabase("postgres"));
+    }
+    await this.#createDatabase(location);
+  }
+
+  /**
+   * Applies what the release's migrations add, as the tenant's owner: its SQL can reach nothing else.
+   * Returns the schema version. @throws E_MIGRATION_FAILED, E_MIGRATION_CHANGED
+   */
+  async migrate(location: StoredLocation, migrations: readonly Migration[]): Promise<number> {
+    const latest = migrations.at(-1)?.number ?? 0;
+    if (location.ready && location.schemaVersion === latest) return latest;
+    const version = await this.#asOwner(location, async (client) => {
+      const applied = await applyMigrations(client, migrations, {
+        ledgerSchema: location.schema,
+        ledgerTable,
+      });
+      await client.query(statements.protectLedger(location, ledgerTable));
+      return applied;
+    });
+    await this.#locations.markReady(location.id, version);
+    return version;
+  }
+
+  /** Removes everything of the location, half-made or whole, and its row last. */
+  async drop(location: StoredLocation): Promise<void> {
+    if (location.isolation === "server") {
+      await this.#administration.forget(location.server);
+      await this.#databases.delete(location.server);
+    } else {
+      await this.#dropFromSharedServer(location);
+    }
+    await this.#locations.remove(location.id);
+  }
+
+  async #createSchema(location: StoredLocation, connections: Connections): Promise<void> {
+    const pool = await this.#administration.pool(location.server, location.database);
+    const verifiers = await this.#verifiers(location);
+    await pool.transaction(async (client) => {
+      if (await exists(client, "SELECT FROM pg_namespace WHERE nspname = $1", location.schema)) return;
+      await client.query(
+        statements.createRoles(location, verifiers) +
+          statements.createSchema(location) +
+          statements.grantSchema(location),
+      );
+      if (connections === "shared") await client.query(grantToSharedLogin(location));
+    });
+  }
+
+  async #createDatabase(location: StoredLocation): Promise<void> {
+    const maintenance = await this.#administration.pool(location.server, "postgres");
+    const verifiers = await this.#verifiers(location);
+    await maintenance.transaction(async (client) => {
+      if (await exists(client, "SELECT FROM pg_roles WHERE rolname = $1", location.appRole)) return;
+      await client.query(statements.createRoles(location, verifiers));
+    });
+    await createDatabase(maintenance, location.database);
+    const own = await this.#administration.pool(location.server, location.database);
+    try {
+      await own.query(statements.takeOverDatabase(location) + statements.grantSchema(location));
+    } finally {
+      await this.#administration.forget(location.server, location.database);
+    }
+  }
+
+  async #dropFromSharedServer(location: StoredLocation): Promise<void> {
+    const { server, database, isolation, ownerRole, appRole } = location;
+    await this.#administration.forget(server, isolation === "database" ? database : "");
+    const pool = await this.#administration.pool(server, isolation === "schema" ? database : "postgres");
+    await pool.query(statements.endSessions, [[ownerRole, appRole]]);
+    if (isolation === "schema") await pool.query(statements.dropSchema(location));
+    else await pool.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
+    await pool.transaction(async (client) => {
+      for (const role of [appRole, ownerRole]) {
+        if (await exists(client, "SELECT FROM pg_roles WHERE rolname = $1", role)) {
+          await client.query(statements.dropRole(role));
+        }
+      }
+    });
+  }
+
+  async #asOwner<T>(location: StoredLocation, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const [endpoint, password] = await Promise.all([
+      this.#databases.endpoint(location.server),
+      this.#locations.openPassword(location.ownerRole, location.ownerPassword),
+    ]);
+    const client = await connect({
+      endpoint,
+      database: location.database,
+      credentials: { user: location.ownerRole, password },
+      applicationName: "rowhouse-migrate",
+    });
+    return work(client).finally(() => client.end());
+  }
+
+  async #verifiers(location: StoredLocation): Promise<statements.Verifiers> {
+    const [owner, app] = await Promise.all([
+      this.#locations.openPassword(location.ownerRole, location.ownerPassword),
+      this.#locations.openPassword(location.appRole, location.appPassword),
+    ]);
+    return { owner: scramVerifier(owner), app: scramVerifier(app) };
+  }
+}
+
+async function exists(client: pg.ClientBase, sql: string, value: string): Promise<boolean> {
+  return ((await client.query(sql, [value])).rowCount ?? 0) > 0;
+}
+
+/** Two sign-ups may reach this at once; `42P04` (duplicate_database) means that the other was first. */
+async function createDatabase(pool: WriterPool, database: string): Promise<void> {
+  if (await pool.use((client) => exists(client, "SELECT FROM pg_database WHERE datname = $1", database)))
+    return;
+  try {
+    await pool.query(`CREATE DATABASE ${quoteIdentifier(database)}`);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "42P04") throw error;
+  }
+}
