@@ -39,7 +39,10 @@ export async function connect(options: ConnectOptions): Promise<pg.Client> {
       if (wantsWriter) await client.end();
       else fallback = client;
     } catch (error) {
-      if (isAnswer(error)) throw error;
+      if (isAnswer(error)) {
+        await fallback?.end();
+        throw error;
+      }
       cause = error;
     }
   }
