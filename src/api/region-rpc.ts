@@ -19,12 +19,15 @@ const methods: Readonly<Record<Method, true>> = {
   status: true,
 };
 
-
 /** The controller's side: `POST /rpc/<method>` with JSON, for the control plane's own processes only. */
-export function createRegionServer(parts: { readonly control: RegionControl; readonly internalToken: string }): Hono {
+export function createRegionServer(parts: {
+  readonly control: RegionControl;
+  readonly internalToken: string;
+}): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
-    if (!isEqual(context.req.header("authorization") ?? "", `Bearer ${parts.internalToken}`)) throw fault("E_UNAUTHORIZED");
+    if (!isEqual(context.req.header("authorization") ?? "", `Bearer ${parts.internalToken}`))
+      throw fault("E_UNAUTHORIZED");
     await next();
   });
   app.post("/rpc/:method", async (context) => {
@@ -42,14 +45,23 @@ export function createRegionServer(parts: { readonly control: RegionControl; rea
 }
 
 /** The control plane's side of the same: a region as an object, wherever its controller runs. */
-export function createRegionClient(parts: { readonly url: string; readonly internalToken: string }): RegionControl {
+export function createRegionClient(parts: {
+  readonly url: string;
+  readonly internalToken: string;
+}): RegionControl {
   async function call(method: Method, argument: unknown): Promise<unknown> {
     const response = await send(parts, method, argument);
-    const body = (await response.json()) as { result?: unknown; error?: { code?: unknown; message?: unknown } };
+    const body = (await response.json()) as {
+      result?: unknown;
+      error?: { code?: unknown; message?: unknown };
+    };
     if (body.error) throw fromErrorJson(body.error);
     return body.result ?? undefined;
   }
-  const client = Object.keys(methods).map((method) => [method, (argument: unknown = {}) => call(method as Method, argument)]);
+  const client = Object.keys(methods).map((method) => [
+    method,
+    (argument: unknown = {}) => call(method as Method, argument),
+  ]);
   return Object.fromEntries(client) as unknown as RegionControl;
 }
 

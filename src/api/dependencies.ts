@@ -1,0 +1,29 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Directory } from "../control/directory.ts";
+import type { IdempotencyKeys } from "../control/idempotency-keys.ts";
+import type { Operator } from "../control/operators.ts";
+import type { RegionControl } from "../control/region-control.ts";
+import type { StatusDocument } from "../control/status.ts";
+import type { Config } from "../core/config/schema.ts";
+
+/** What the HTTP API works with. */
+export interface ApiDependencies {
+  /** Version of Rowhouse, for the OpenAPI document. */
+  readonly version: string;
+  readonly config: Config;
+  readonly directory: Directory;
+  readonly idempotencyKeys: IdempotencyKeys;
+  /** The regions that run; the map may change while the API serves. */
+  readonly regions: ReadonlyMap<string, RegionControl>;
+  readonly operators: { verify(token: string): Promise<Operator | undefined> };
+  readonly status: () => Promise<StatusDocument>;
+  readonly urls: { tenant(slug: string): string };
+  /** Told of every fault that is Rowhouse's own, for the log. */
+  readonly onFault?: (error: unknown) => void;
+}
+
+export interface ApiEnvironment {
+  Variables: { operator: Operator };
+}
+
+export type Api = OpenAPIHono<ApiEnvironment>;

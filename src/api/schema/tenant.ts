@@ -1,0 +1,37 @@
+import { z } from "@hono/zod-openapi";
+import type { TenantState } from "../../core/tenant/lifecycle.ts";
+import { lifecycle } from "../../core/tenant/lifecycle.ts";
+
+const states = Object.keys(lifecycle) as [TenantState, ...TenantState[]];
+
+const tenantFields = z.strictObject({
+  slug: z.string(),
+  name: z
+    .string()
+    .nullable()
+    .openapi({ description: "Null when the tenant's region does not say; `note` tells why." }),
+  region: z.string(),
+  plan: z.string(),
+  isolation: z.enum(["schema", "database", "server"]),
+  state: z.enum(states),
+  schemaVersion: z
+    .number()
+    .int()
+    .openapi({ description: "Number of the newest migration that the data has." }),
+  url: z.url(),
+  createdAt: z.iso.datetime(),
+  note: z.string().optional(),
+});
+
+/** A tenant. */
+export const tenantSchema = tenantFields.openapi("Tenant");
+
+/** A tenant that was waited for. */
+export const createdTenantSchema = tenantFields
+  .extend({ durationMs: z.number().int().openapi({ description: "From the request to the open doors." }) })
+  .openapi("CreatedTenant");
+
+/** The slug in a path: whatever it is, an unknown one is not found. */
+export const slugParameter = z.object({
+  slug: z.string().openapi({ param: { name: "slug", in: "path" }, example: "acme" }),
+});

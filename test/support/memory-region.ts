@@ -1,0 +1,238 @@
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import type { Directory } from "../../src/control/directory.ts";
+import type {
+  RegionControl,
+  RegionStatus,
+  SignupInput,
+  SignupStatus,
+  SignupStepStatus,
+} from "../../src/control/region-control.ts";
+import { fault } from "../../src/core/error.ts";
+import { signupSteps } from "../../src/core/signup/steps.ts";
+import type { TenantEvent } from "../../src/core/tenant/lifecycle.ts";
+import type { Isolation, TenantProfile } from "../../src/core/tenant/tenant.ts";
+import type { MailRecord } from "../../src/ports/mail.ts";
+
+interface Signup {
+  readonly id: string;
+  readonly input: SignupInput;
+  readonly startedAt: string;
+  finished: number;
+  state: SignupStatus["state"];
+}
+
+/** A region that keeps everything in memory but the directory's rows. Its sign-ups go one step per `step()`. */
+export class MemoryRegion implements RegionControl {
+  /** Every call fails as one to a controller that died. */
+  down = false;
+  /** False: sign-ups stand still until a test calls `step`. */
+  automatic = true;
+  /** Where sign-ups fail. */
+  failingStep: string | undefined;
+  /** `close` waits for it after the directory says "closing". */
+  beforeEndOfClose: Promise<void> = Promise.resolve();
+  readonly #name: string;
+  readonly #directory: Directory;
+  readonly #isolationOf: (plan: string) => Isolation;
+  readonly #signups = new Map<string, Signup>();
+  readonly #profiles = new Map<string, TenantProfile>();
+  readonly #outbox: MailRecord[] = [];
+  #waiters: (() => void)[] = [];
+
+  constructor(options: {
+    readonly name: string;
+    readonly directory: Directory;
+    readonly isolationOf: (plan: string) => Isolation;
+  }) {
+    this.#name = options.name;
+    this.#directory = options.directory;
+    this.#isolationOf = options.isolationOf;
+  }
+
+  async startSignup({
+    input,
+    idempotencyKey,
+  }: {
+    input: SignupInput;
+    idempotencyKey?: string;
+  }): Promise<SignupStatus> {
+    this.#answer();
+    const id = `${this.#name}.${idempotencyKey ?? randomUUID()}`;
+    const known = this.#signups.get(id);
+    if (known) {
+      if (!isDeepStrictEqual(known.input, input)) throw fault("E_IDEMPOTENCY_KEY_REUSED");
+      return statusOf(known);
+    }
+    const { slug, region, plan } = input;
+    await this.#directory.reserve({ slug, region, plan, isolation: this.#isolationOf(plan), signupId: id });
+    const signup: Signup = { id, input, startedAt: new Date().toISOString(), finished: 1, state: "running" };
+    this.#signups.set(id, signup);
+    if (this.automatic) void this.#runToEnd(signup);
+    return statusOf(signup);
+  }
+
+  async signup({ id }: { id: string }): Promise<SignupStatus | undefined> {
+    this.#answer();
+    const signup = this.#signups.get(id);
+    return signup && statusOf(signup);
+  }
+
+  async waitForSignup(query: {
+    id: string;
+    seen: number;
+    timeoutSeconds: number;
+  }): Promise<SignupStatus | undefined> {
+    this.#answer();
+    const signup = this.#signups.get(query.id);
+    if (signup && signup.state === "running" && signup.finished <= query.seen) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, query.timeoutSeconds * 1000);
+        this.#waiters.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+      this.#answer();
+    }
+    return signup && statusOf(signup);
+  }
+
+  /** Finishes the next step of the sign-up. */
+  async step(id: string): Promise<void> {
+    const signup = this.#signups.get(id);
+    if (signup?.state !== "running") throw new Error(`${id} does not run`);
+    const step = signupSteps[signup.finished];
+    if (step?.name === this.failingStep) {
+      signup.state = "failed";
+      await this.#directory.release(signup.input.slug, id);
+    } else {
+      if (signup.finished === signupSteps.length - 1) await this.#activate(signup.input);
+      signup.finished++;
+      if (signup.finished === signupSteps.length) signup.state = "completed";
+    }
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  async profile({ slug }: { slug: string }): Promise<TenantProfile | undefined> {
+    this.#answer();
+    return this.#profiles.get(slug);
+  }
+
+  async profiles(): Promise<readonly TenantProfile[]> {
+    this.#answer();
+    return [...this.#profiles.values()];
+  }
+
+  suspend({ slug }: { slug: string }): Promise<void> {
+    return this.#apply(slug, "suspend");
+  }
+
+  resume({ slug }: { slug: string }): Promise<void> {
+    return this.#apply(slug, "resume");
+  }
+
+  async close({ slug }: { slug: string }): Promise<void> {
+    await this.#apply(slug, "beginClose");
+    await this.beforeEndOfClose;
+    this.#profiles.delete(slug);
+    await this.#apply(slug, "endClose");
+  }
+
+  async outbox(query: { tenant?: string; limit?: number }): Promise<readonly MailRecord[]> {
+    this.#answer();
+    return this.#outbox
+      .filter((mail) => query.tenant === undefined || mail.tenant === query.tenant)
+      .slice(0, query.limit);
+  }
+
+  async status(): Promise<RegionStatus> {
+    this.#answer();
+    const node = { host: "127.0.0.1", port: 8100, pid: 7, status: "running" } as const;
+    return {
+      name: this.#name,
+      jurisdiction: "EU",
+      status: "ready",
+      controller: { pid: 1 },
+      balancer: { url: "http://127.0.0.1:8090", pid: 2 },
+      databases: [
+        {
+          name: "shared-1",
+          status: "available",
+          primary: { ...node, zone: "a" },
+          standby: { ...node, zone: "b", lagBytes: 0 },
+        },
+      ],
+      fleets: [
+        {
+          name: "app",
+          min: 2,
+          max: 6,
+          desired: 2,
+          instances: [
+            {
+              id: "i-1",
+              pid: 3,
+              zone: "a",
+              state: "running",
+              health: "healthy",
+              release: "abcdef123456",
+              address: "127.0.0.1:8200",
+              market: "on-demand",
+            },
+          ],
+        },
+      ],
+    };
+  }
+
+  async #runToEnd(signup: Signup): Promise<void> {
+    while (signup.state === "running") await this.step(signup.id);
+  }
+
+  async #activate({ slug, name, email }: SignupInput): Promise<void> {
+    await this.#directory.place(slug, { server: "shared-1", schemaVersion: 1 });
+    await this.#directory.apply(slug, "activate");
+    this.#profiles.set(slug, { slug, name, administratorEmail: email, settings: {} });
+    this.#outbox.unshift({
+      id: randomUUID(),
+      tenant: slug,
+      from: "welcome@bookshop.example",
+      to: email,
+      subject: `${name} is ready`,
+      text: "Hello",
+      status: "not-configured",
+      createdAt: new Date(),
+    });
+  }
+
+  async #apply(slug: string, event: TenantEvent): Promise<void> {
+    this.#answer();
+    await this.#directory.apply(slug, event);
+  }
+
+  #answer(): void {
+    if (this.down) throw fault("E_REGION_UNAVAILABLE");
+  }
+}
+
+function statusOf({ id, input, startedAt, finished, state }: Signup): SignupStatus {
+  const steps = signupSteps.map(({ name, title }, index): SignupStepStatus => {
+    if (index < finished) return { name, title, state: state === "failed" ? "undone" : "done" };
+    if (index > finished || state === "completed") return { name, title, state: "waiting" };
+    return { name, title, state: state === "failed" ? "failed" : "running" };
+  });
+  const error = fault(
+    "E_SIGNUP_FAILED",
+    `${signupSteps[finished]?.title} failed: the disk is on fire.`,
+  ).toJSON();
+  return {
+    id,
+    slug: input.slug,
+    region: input.region,
+    state,
+    steps,
+    startedAt,
+    ...(state === "failed" ? { error } : {}),
+  };
+}
