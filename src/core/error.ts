@@ -110,6 +110,36 @@ export const errorCatalog = {
     reason: "The request's headers or body did not arrive in time.",
     remedy: "Send the request again over a faster connection.",
   },
+  E_REQUEST_MALFORMED: {
+    kind: "user",
+    status: 400,
+    reason: "The request is not well-formed HTTP/1.1.",
+    remedy: "Send the request with a client that follows RFC 9112.",
+  },
+  E_METHOD_REFUSED: {
+    kind: "user",
+    status: 405,
+    reason: "The method is not served here.",
+    remedy: "Use another method; CONNECT and TRACE are never served.",
+  },
+  E_NO_INSTANCE: {
+    kind: "system",
+    status: 503,
+    reason: "No instance of the region could take the request in time.",
+    remedy: "Try again in a few seconds; `rowhouse status` shows the instances.",
+  },
+  E_INSTANCE_FAILED: {
+    kind: "system",
+    status: 502,
+    reason: "The instance that worked on the request broke off before it answered.",
+    remedy: "Look whether the change was made before you send the request again.",
+  },
+  E_INSTANCE_TIMEOUT: {
+    kind: "system",
+    status: 504,
+    reason: "The instance that worked on the request did not answer in time.",
+    remedy: "Look whether the change was made before you send the request again.",
+  },
   E_TENANT_SLUG_INVALID: {
     kind: "user",
     status: 400,
