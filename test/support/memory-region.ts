@@ -38,7 +38,7 @@ export class MemoryRegion implements RegionControl {
   readonly #signups = new Map<string, Signup>();
   readonly #profiles = new Map<string, TenantProfile>();
   readonly #outbox: MailRecord[] = [];
-  #waiters: (() => void)[] = [];
+  readonly #waiters: (() => void)[] = [];
 
   constructor(options: {
     readonly name: string;
@@ -48,6 +48,11 @@ export class MemoryRegion implements RegionControl {
     this.#name = options.name;
     this.#directory = options.directory;
     this.#isolationOf = options.isolationOf;
+  }
+
+  /** How many wait for a sign-up's next step just now. */
+  get waiting(): number {
+    return this.#waiters.length;
   }
 
   async startSignup({

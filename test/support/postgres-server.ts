@@ -29,11 +29,32 @@ export default async function setup(project: TestProject): Promise<() => Promise
       env: { LANG: "C" },
       ...(user === undefined ? {} : { uid: user, gid: user }),
     });
-  const initdb = run("initdb", ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]);
+  const initdb = run("initdb", [
+    "-D",
+    data,
+    "-U",
+    "postgres",
+    "-A",
+    "trust",
+    "--no-sync",
+    "-E",
+    "UTF8",
+    "--locale=C",
+  ]);
   await new Promise((resolve, reject) => initdb.once("exit", resolve).once("error", reject));
   const port = await freePort();
-  const settings = { port, unix_socket_directories: "", listen_addresses: "127.0.0.1", fsync: "off", max_connections: 500 };
-  const server = run("postgres", ["-D", data, ...Object.entries(settings).flatMap(([k, v]) => ["-c", `${k}=${v}`])]);
+  const settings = {
+    port,
+    unix_socket_directories: "",
+    listen_addresses: "127.0.0.1",
+    fsync: "off",
+    max_connections: 500,
+  };
+  const server = run("postgres", [
+    "-D",
+    data,
+    ...Object.entries(settings).flatMap(([k, v]) => ["-c", `${k}=${v}`]),
+  ]);
   const exited = new Promise((resolve) => server.once("exit", resolve));
   await waitUntilReady(port);
   project.provide("postgres", { host: "127.0.0.1", port });
