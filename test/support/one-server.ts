@@ -1,0 +1,23 @@
+import { inject } from "vitest";
+import type { DatabaseEndpoint, Databases } from "../../src/ports/databases.ts";
+
+/** The test run's one Postgres under every server name: real SQL, without the engine that starts servers. */
+export function oneServer(): Databases {
+  const { host, port } = inject("postgres");
+  const endpoint: DatabaseEndpoint = { nodes: [{ host, port }] };
+  const node = { host, port, zone: "a", status: "running" } as const;
+  const describe = async (name: string) => ({
+    name,
+    status: "available" as const,
+    primary: node,
+    standby: null,
+  });
+  return {
+    create: async () => {},
+    endpoint: async () => endpoint,
+    administrator: async () => ({ user: "postgres", password: "" }),
+    describe,
+    list: async () => [await describe("shared-1")],
+    delete: async () => {},
+  };
+}
