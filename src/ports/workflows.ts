@@ -1,13 +1,7 @@
 import type { ErrorJson } from "../core/error.ts";
 import type { WorkflowEvent } from "../core/workflow/decide.ts";
-
-export interface RetryPolicy {
-  /** 1 means no retry. */
-  readonly maxAttempts: number;
-  readonly initialIntervalSeconds: number;
-  /** Each pause is the one before times this. */
-  readonly backoffRate: number;
-}
+import type { RetryPolicy } from "../core/workflow/retry.ts";
+import type { WorkflowState } from "../core/workflow/state.ts";
 
 /** One step. It may run more than once (a crash can come after its work and before its record): be idempotent. */
 export interface WorkflowStep<Input> {
@@ -18,6 +12,7 @@ export interface WorkflowStep<Input> {
   run(input: Input, results: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** Takes back what `run` did, wholly or in part, or not at all. Idempotent too. */
   undo?(input: Input, results: Readonly<Record<string, unknown>>): Promise<void>;
+  /** For `undo` too; by default 5 attempts, the first pause 0.2 s, each next one twice as long. */
   readonly retry?: RetryPolicy;
 }
 
@@ -31,9 +26,10 @@ export interface WorkflowExecution {
   readonly workflow: string;
   readonly input: unknown;
   /** `undoing` from the first failure until all is taken back; then `failed`. */
-  readonly state: "running" | "undoing" | "completed" | "failed";
+  readonly state: WorkflowState;
   readonly history: readonly WorkflowEvent[];
   readonly startedAt: Date;
+  /** Why it fails; there from the first failure on. */
   readonly error?: ErrorJson;
 }
 
@@ -52,7 +48,10 @@ export interface Workflows {
   /** Resolves when the history has grown past `seen` events or the workflow ended, or after `timeoutSeconds`. */
   waitForChange(id: string, seen: number, timeoutSeconds: number): Promise<WorkflowExecution | undefined>;
   /** Newest first. */
-  list(options: { readonly workflow?: string; readonly limit?: number }): Promise<readonly WorkflowExecution[]>;
+  list(options: {
+    readonly workflow?: string;
+    readonly limit?: number;
+  }): Promise<readonly WorkflowExecution[]>;
   /** Stops working; what runs is resumed at the next launch. */
   stop(): Promise<void>;
 }

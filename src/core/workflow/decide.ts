@@ -15,7 +15,12 @@ export type Decision =
   | { readonly type: "run"; readonly step: string }
   | { readonly type: "undo"; readonly step: string }
   | { readonly type: "complete" }
-  | { readonly type: "fail"; readonly step: string; readonly error: ErrorJson; readonly notUndone: readonly string[] };
+  | {
+      readonly type: "fail";
+      readonly step: string;
+      readonly error: ErrorJson;
+      readonly notUndone: readonly string[];
+    };
 
 /**
  * The next action of a saga, from its history alone: steps run in order; the first failure undoes, newest first,
@@ -45,7 +50,8 @@ function decideUndo(
   }
   for (const event of history.toReversed()) {
     const ran = event.type === "stepCompleted" || event.type === "stepFailed";
-    if (ran && undoable.has(event.step) && !handled.has(event.step)) return { type: "undo", step: event.step };
+    if (ran && undoable.has(event.step) && !handled.has(event.step))
+      return { type: "undo", step: event.step };
   }
   return { type: "fail", step: failure.step, error: failure.error, notUndone };
 }

@@ -1,0 +1,398 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fault } from "../core/error.ts";
+import type { RetryPolicy } from "../core/workflow/retry.ts";
+import type { WorkflowDefinition, WorkflowExecution, Workflows } from "./workflows.ts";
+
+/** What one step of a test's saga does; by default it returns its own name. */
+interface Script {
+  readonly run?: (step: string, input: unknown, results: Readonly<Record<string, unknown>>) => unknown;
+  readonly undo?: (
+    step: string,
+    input: unknown,
+    results: Readonly<Record<string, unknown>>,
+  ) => void | Promise<void>;
+}
+
+interface ScriptedInput {
+  readonly script: string;
+}
+
+const quickly: RetryPolicy = { maxAttempts: 3, initialIntervalSeconds: 0.01, backoffRate: 1 };
+const patiently: RetryPolicy = { maxAttempts: 10_000, initialIntervalSeconds: 0.05, backoffRate: 1 };
+const scripts = new Map<string, Script>();
+const patienceSeconds = 20;
+
+/** `one` and `three` can be undone, `two` can't. */
+function scripted(name: string, retry: RetryPolicy): WorkflowDefinition<ScriptedInput> {
+  const step = (step: string, undoable: boolean) => ({
+    name: step,
+    title: `Doing ${step}`,
+    retry,
+    run: async (input: ScriptedInput, results: Readonly<Record<string, unknown>>) => {
+      const { run } = scripts.get(input.script) ?? {};
+      return run ? run(step, input, results) : step;
+    },
+    ...(undoable && {
+      undo: async (input: ScriptedInput, results: Readonly<Record<string, unknown>>) =>
+        scripts.get(input.script)?.undo?.(step, input, results),
+    }),
+  });
+  return { name, steps: [step("one", true), step("two", false), step("three", true)] };
+}
+
+/**
+ * What every workflow engine must do. `make` gives one that is not launched yet; `reopen` gives another one on the
+ * same records, as the next process of the region would have it.
+ */
+export function workflowsContract(
+  name: string,
+  make: () => Promise<{
+    readonly workflows: Workflows;
+    readonly reopen: () => Promise<Workflows>;
+    dispose(): Promise<void>;
+  }>,
+): void {
+  describe(`${name}: workflows`, () => {
+    let workflows: Workflows;
+    let reopen: () => Promise<Workflows>;
+    let dispose: () => Promise<void>;
+
+    const launch = async (engine: Workflows) => {
+      engine.register(scripted("saga", quickly));
+      engine.register(scripted("other-saga", quickly));
+      engine.register(scripted("patient-saga", patiently));
+      await engine.launch();
+      workflows = engine;
+    };
+    beforeAll(async () => {
+      const made = await make();
+      ({ reopen, dispose } = made);
+      await launch(made.workflows);
+    });
+    afterAll(async () => {
+      await workflows.stop();
+      await dispose();
+    });
+
+    const begin = async (script: Script = {}, workflow = "saga") => {
+      const id = `w-${randomUUID()}`;
+      scripts.set(id, script);
+      await workflows.start(workflow, id, { script: id });
+      return id;
+    };
+    const ended = async (id: string): Promise<WorkflowExecution> => {
+      for (let seen = 0; ; ) {
+        const execution = await workflows.waitForChange(id, seen, patienceSeconds);
+        if (!execution || (execution.history.length === seen && execution.state === "running"))
+          throw new Error(`${id} stands still`);
+        if (execution.state === "completed" || execution.state === "failed") return execution;
+        seen = execution.history.length;
+      }
+    };
+    const outline = (execution: WorkflowExecution | undefined) =>
+      execution?.history.map((event) => `${event.type} ${event.step}`);
+
+    test("runs the steps in order, each with the input and the results so far", async () => {
+      const calls: unknown[] = [];
+      const id = await begin({
+        run: (step, input, results) => {
+          calls.push([step, input, { ...results }]);
+          return { [step]: true };
+        },
+      });
+      const execution = await ended(id);
+      expect(execution).toMatchObject({ id, workflow: "saga", input: { script: id }, state: "completed" });
+      expect(execution.error).toBeUndefined();
+      expect(execution.history).toEqual([
+        { type: "stepCompleted", step: "one", result: { one: true } },
+        { type: "stepCompleted", step: "two", result: { two: true } },
+        { type: "stepCompleted", step: "three", result: { three: true } },
+      ]);
+      expect(calls).toEqual([
+        ["one", { script: id }, {}],
+        ["two", { script: id }, { one: { one: true } }],
+        ["three", { script: id }, { one: { one: true }, two: { two: true } }],
+      ]);
+    });
+
+    test("says when it was started", async () => {
+      const before = Date.now();
+      const id = await begin();
+      const { startedAt } = await ended(id);
+      // A clock of another machine may be a little off.
+      expect(Math.abs(startedAt.getTime() - before)).toBeLessThan(60_000);
+      expect((await workflows.describe(id))?.startedAt).toEqual(startedAt);
+    });
+
+    test("results are JSON: what JSON can't say is gone for the next step already", async () => {
+      const seen: unknown[] = [];
+      const id = await begin({
+        run: (step, _, results) => {
+          seen.push(results.one);
+          return step === "one"
+            ? { at: new Date(0), gone: undefined, text: "ü\u0000", list: [1.5, null] }
+            : undefined;
+        },
+      });
+      const { history } = await ended(id);
+      const plain = { at: "1970-01-01T00:00:00.000Z", text: "ü\u0000", list: [1.5, null] };
+      expect(history.map((event) => event.type === "stepCompleted" && event.result)).toEqual([
+        plain,
+        null,
+        null,
+      ]);
+      expect(seen).toEqual([undefined, plain, plain]);
+    });
+
+    test("the same id starts once, while it runs and after it ended", async () => {
+      let runs = 0;
+      const script: Script = { run: () => ++runs };
+      const id = await begin(script);
+      await workflows.start("saga", id, { script: id });
+      await ended(id);
+      await workflows.start("saga", id, { script: id });
+      expect(await ended(id)).toMatchObject({ state: "completed" });
+      expect(runs).toBe(3);
+    });
+
+    test("of many who start the same id at once, all succeed and one starts it", async () => {
+      let runs = 0;
+      const id = `w-${randomUUID()}`;
+      scripts.set(id, { run: () => ++runs });
+      await Promise.all(Array.from({ length: 6 }, () => workflows.start("saga", id, { script: id })));
+      await ended(id);
+      expect(runs).toBe(3);
+    });
+
+    test("refuses the same id with another input or for another workflow", async () => {
+      const id = await begin();
+      const reused = { code: "E_IDEMPOTENCY_KEY_REUSED" };
+      await expect(workflows.start("saga", id, { script: "another" })).rejects.toMatchObject(reused);
+      await expect(workflows.start("other-saga", id, { script: id })).rejects.toMatchObject(reused);
+      await ended(id);
+      await expect(workflows.start("saga", id, { script: "another" })).rejects.toMatchObject(reused);
+      expect(await workflows.describe(id)).toMatchObject({ state: "completed", input: { script: id } });
+    });
+
+    test("refuses a workflow that nobody registered", async () => {
+      await expect(workflows.start("unknown", `w-${randomUUID()}`, {})).rejects.toMatchObject({
+        code: "E_NOT_FOUND",
+      });
+    });
+
+    test("after a failure undoes newest first, the failed step too, and runs nothing else", async () => {
+      const calls: string[] = [];
+      const id = await begin({
+        run: (step) => {
+          calls.push(`run ${step}`);
+          if (step === "three") throw fault("E_QUOTA", "There is no room.");
+          return `result of ${step}`;
+        },
+        undo: (step, _, results) => void calls.push(`undo ${step} with ${Object.keys(results)}`),
+      });
+      const execution = await ended(id);
+      expect(outline(execution)).toEqual([
+        "stepCompleted one",
+        "stepCompleted two",
+        "stepFailed three",
+        "stepUndone three",
+        "stepUndone one",
+      ]);
+      expect(calls).toEqual([
+        "run one",
+        "run two",
+        "run three",
+        "undo three with one,two",
+        "undo one with one,two",
+      ]);
+      expect(execution.state).toBe("failed");
+      expect(execution.error).toEqual(fault("E_QUOTA", "There is no room.").toJSON());
+      expect(execution.history[2]).toEqual({ type: "stepFailed", step: "three", error: execution.error });
+    });
+
+    test("shows the state undoing, and why, until all is taken back", async () => {
+      const gate = Promise.withResolvers<void>();
+      const id = await begin({
+        run: (step) => {
+          if (step === "two") throw fault("E_QUOTA");
+        },
+        undo: () => gate.promise,
+      });
+      const undoing = await workflows.waitForChange(id, 1, patienceSeconds);
+      expect(undoing).toMatchObject({ state: "undoing", error: { code: "E_QUOTA" } });
+      gate.resolve();
+      expect(await ended(id)).toMatchObject({ state: "failed", error: { code: "E_QUOTA" } });
+    });
+
+    test("passes over an undo that keeps failing, and undoes the rest", async () => {
+      const id = await begin({
+        run: (step) => {
+          if (step === "three") throw fault("E_QUOTA");
+        },
+        undo: (step) => {
+          if (step === "three") throw new Error("can't be undone");
+        },
+      });
+      const execution = await ended(id);
+      expect(outline(execution)).toEqual([
+        "stepCompleted one",
+        "stepCompleted two",
+        "stepFailed three",
+        "undoFailed three",
+        "stepUndone one",
+      ]);
+      expect(execution).toMatchObject({ state: "failed", error: { code: "E_QUOTA" } });
+      expect(execution.history[3]).toMatchObject({
+        error: { code: "E_INTERNAL", message: expect.stringContaining("can't be undone") },
+      });
+    });
+
+    test("tries again what fails, as often as the policy says", async () => {
+      const attempts = { one: 0, two: 0, undo: 0 };
+      const id = await begin({
+        run: (step) => {
+          if (step === "one" && ++attempts.one < 3) throw new Error("not yet");
+          if (step === "two" && ++attempts.two) throw new Error("never");
+        },
+        undo: () => {
+          if (++attempts.undo < 3) throw new Error("not yet");
+        },
+      });
+      const execution = await ended(id);
+      expect(outline(execution)).toEqual(["stepCompleted one", "stepFailed two", "stepUndone one"]);
+      expect(execution.error).toMatchObject({
+        code: "E_INTERNAL",
+        message: expect.stringContaining("never"),
+      });
+      expect(attempts).toEqual({ one: 3, two: 3, undo: 3 });
+    });
+
+    test("does not try again what the user got wrong", async () => {
+      let attempts = 0;
+      const id = await begin({
+        run: () => {
+          attempts++;
+          throw fault("E_TENANT_SLUG_TAKEN", 'The slug "acme" is taken.');
+        },
+      });
+      expect(await ended(id)).toMatchObject({ state: "failed", error: { code: "E_TENANT_SLUG_TAKEN" } });
+      expect(attempts).toBe(1);
+    });
+
+    test("a result that is no JSON fails the step", async () => {
+      const id = await begin({ run: () => 1n });
+      expect(await ended(id)).toMatchObject({ state: "failed", error: { code: "E_INTERNAL" } });
+    });
+
+    test("knows nothing of an id that was never started", async () => {
+      expect(await workflows.describe("w-unknown")).toBeUndefined();
+      expect(await workflows.waitForChange("w-unknown", 0, 0)).toBeUndefined();
+    });
+
+    test("waitForChange gives each step as it ends, and what there is when the time is over", async () => {
+      const gate = Promise.withResolvers<void>();
+      const id = await begin({ run: (step) => (step === "two" ? gate.promise : step) });
+      expect(outline(await workflows.waitForChange(id, 0, patienceSeconds))).toEqual(["stepCompleted one"]);
+      expect(await workflows.waitForChange(id, 1, 0)).toMatchObject({
+        state: "running",
+        history: { length: 1 },
+      });
+      const waiting = workflows.waitForChange(id, 1, patienceSeconds);
+      gate.resolve();
+      expect(outline(await waiting)?.slice(0, 2)).toEqual(["stepCompleted one", "stepCompleted two"]);
+      await ended(id);
+      // What has ended will not change: no waiting, however much was seen.
+      expect(await workflows.waitForChange(id, 99, patienceSeconds)).toMatchObject({ state: "completed" });
+    });
+
+    test("wakes all who wait for the same workflow", async () => {
+      const gate = Promise.withResolvers<void>();
+      const id = await begin({ run: (step) => (step === "one" ? gate.promise : step) });
+      const waiting = Array.from({ length: 5 }, () => workflows.waitForChange(id, 2, patienceSeconds));
+      gate.resolve();
+      for (const execution of await Promise.all(waiting)) expect(execution?.history).toHaveLength(3);
+    });
+
+    test("runs many at the same time, each by itself", async () => {
+      const gates = Promise.withResolvers<void>();
+      const ids = await Promise.all(
+        Array.from({ length: 8 }, () =>
+          begin({
+            run: async (step, input) => {
+              await gates.promise;
+              return `${step} of ${(input as ScriptedInput).script}`;
+            },
+          }),
+        ),
+      );
+      gates.resolve();
+      for (const id of ids) {
+        const { history } = await ended(id);
+        expect(history.map((event) => event.type === "stepCompleted" && event.result)).toEqual(
+          ["one", "two", "three"].map((step) => `${step} of ${id}`),
+        );
+      }
+    });
+
+    test("lists the newest first, of one workflow, up to a limit", async () => {
+      const ids: string[] = [];
+      for (let n = 0; n < 3; n++) {
+        ids.unshift(await begin({}, "other-saga"));
+        await ended(ids[0]!);
+      }
+      // A store of closed executions may be a little late.
+      const listed = (limit: number) => async () =>
+        (await workflows.list({ workflow: "other-saga", limit })).map((execution) => execution.id);
+      await expect.poll(listed(2), { timeout: 10_000 }).toEqual(ids.slice(0, 2));
+      await expect.poll(listed(100), { timeout: 10_000 }).toEqual(ids);
+      const [newest] = await workflows.list({ workflow: "other-saga", limit: 1 });
+      expect(newest).toEqual(await workflows.describe(ids[0]!));
+      expect((await workflows.list({})).some((execution) => execution.workflow === "saga")).toBe(true);
+    });
+
+    test("what a stop interrupts is resumed by the next engine, without repeating what is recorded", async () => {
+      const calls: string[] = [];
+      let interrupted = true;
+      const completing = await begin(
+        {
+          run: (step) => {
+            if (step === "two" && interrupted) throw new Error("not before the next engine");
+            calls.push(step);
+            return step;
+          },
+        },
+        "patient-saga",
+      );
+      const failing = await begin(
+        {
+          run: (step) => {
+            calls.push(`failing ${step}`);
+            if (step === "two") throw fault("E_QUOTA");
+          },
+          undo: (step) => {
+            if (interrupted) throw new Error("not before the next engine");
+            calls.push(`undo ${step}`);
+          },
+        },
+        "patient-saga",
+      );
+      await workflows.waitForChange(completing, 0, patienceSeconds);
+      await workflows.waitForChange(failing, 1, patienceSeconds);
+      await workflows.stop();
+      expect(calls.toSorted()).toEqual(["failing one", "failing two", "one"]);
+      calls.length = 0;
+      interrupted = false;
+      await launch(await reopen());
+      const completed = await ended(completing);
+      expect(completed.state).toBe("completed");
+      expect(outline(completed)).toEqual(["stepCompleted one", "stepCompleted two", "stepCompleted three"]);
+      expect(outline(await ended(failing))).toEqual([
+        "stepCompleted one",
+        "stepFailed two",
+        "stepUndone one",
+      ]);
+      expect(calls.toSorted()).toEqual(["three", "two", "undo one"]);
+    });
+  });
+}
