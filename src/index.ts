@@ -1,0 +1,25 @@
+/** What an application imports. */
+export { defineConfig } from "./core/config/parse.ts";
+export { type ErrorCode, RowhouseError } from "./core/error.ts";
+export {
+  type Application,
+  type ApplicationDefinition,
+  type ApplicationOptions,
+  defineApp,
+  type FetchHandler,
+  type JobDefinition,
+  type JobRun,
+  type NodeHandler,
+} from "./instance/application.ts";
+export { assetUrl } from "./instance/assets.ts";
+export { currentTenant, withTenant } from "./instance/context.ts";
+export type {
+  Tenant,
+  TenantCache,
+  TenantDatabase,
+  TenantFile,
+  TenantFiles,
+  TenantLog,
+  TenantMail,
+  TenantQueue,
+} from "./instance/tenant.ts";
