@@ -29,7 +29,7 @@ export interface PutObject {
 
 /** A region's one bucket. Keys are relative paths of at most 512 bytes; a write is whole or not at all. */
 export interface Objects {
-  /** @throws E_CONFLICT when the condition does not hold, E_OBJECT_KEY, E_DISK_FULL */
+  /** @throws E_CONFLICT when the condition does not hold, E_OBJECT_KEY, E_ARGUMENT for a content type, E_DISK_FULL */
   put(object: PutObject): Promise<ObjectInfo>;
   /**
    * `undefined` when there is none. `range` is inclusive, in bytes; its end may lie past the object's, and
@@ -44,7 +44,7 @@ export interface Objects {
     },
   ): Promise<{ readonly info: ObjectInfo; readonly body: Readable } | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
-  /** In order of the keys' bytes, at most `limit` (default 1000) after the key `after`. */
+  /** In order of the keys' bytes, at most `limit` (default and maximum 1000) after the key `after`. */
   list(options: { readonly prefix: string; readonly after?: string; readonly limit?: number }): Promise<{
     readonly objects: readonly ListedObject[];
     /** Pass as `after` for the next page; absent on the last one. */
@@ -52,6 +52,12 @@ export interface Objects {
   }>;
   /** Newest first; a deleted object's versions stay until they are deleted by id. */
   versions(key: string): Promise<readonly ObjectVersion[]>;
+  /**
+   * Removes all versions of all objects under the prefix, hidden ones too, and returns how many versions that were:
+   * the end of a tenant's data. The prefix ends in a slash, so that `tenants/acme/` is never `tenants/acme2/` too.
+   * @throws E_OBJECT_KEY
+   */
+  purge(prefix: string): Promise<number>;
   /** Without a version the object is hidden and its versions stay; deleting what is not there is no error. */
   delete(key: string, options?: { readonly versionId?: string }): Promise<void>;
   /**
