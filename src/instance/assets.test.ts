@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ApplicationFolder, createApplicationFolder } from "../../test/support/application.ts";
 import { assetUrl, ReleaseAssets, registerAssets } from "./assets.ts";
@@ -9,12 +10,10 @@ let server: Server;
 let base: string;
 
 const style = "body { color: teal }";
-const manifest = {
-  assets: [
-    { file: "fonts/a b.woff2", sha256: "b".repeat(64) },
-    { file: "style.css", sha256: "a".repeat(64) },
-  ],
-};
+const files = [
+  { file: "fonts/a b.woff2", sha256: "b".repeat(64) },
+  { file: "style.css", sha256: "a".repeat(64) },
+];
 
 beforeAll(async () => {
   release = await createApplicationFolder({
@@ -22,7 +21,7 @@ beforeAll(async () => {
     "assets/fonts/a b.woff2": "font",
     secret: "s",
   });
-  const assets = new ReleaseAssets(release.folder, manifest);
+  const assets = new ReleaseAssets(join(release.folder, "assets"), files);
   server = createServer((request, response) => void assets.answer(request.url ?? "", request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

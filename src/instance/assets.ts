@@ -7,22 +7,22 @@ import { pipeline } from "node:stream/promises";
 import { getMimeType } from "hono/utils/mime";
 import { nearest } from "../core/config/nearest.ts";
 import { fault } from "../core/error.ts";
-import type { ReleaseManifest } from "../core/release/manifest.ts";
+import type { HashedFile } from "../core/release/manifest.ts";
 
 /** Where assets are on every tenant's host; below it a hash of all assets, then the file. */
 export const assetsPath = "/_rowhouse/assets/";
 
-/** The assets of one unpacked release. */
+/** The assets of one unpacked release: `folder` is its folder `assets`, `files` are those that its manifest names. */
 export class ReleaseAssets {
   readonly #folder: string;
   readonly #files: ReadonlyMap<string, string>;
   /** The same as long as no asset changes, over releases too. All share it, so that one may name another relatively. */
   readonly #hash: string;
 
-  constructor(folder: string, manifest: Pick<ReleaseManifest, "assets">) {
-    this.#folder = join(folder, "assets");
-    this.#files = new Map(manifest.assets.map(({ file, sha256 }) => [file, sha256]));
-    this.#hash = createHash("sha256").update(JSON.stringify(manifest.assets)).digest("hex").slice(0, 12);
+  constructor(folder: string, files: readonly HashedFile[]) {
+    this.#folder = folder;
+    this.#files = new Map(files.map(({ file, sha256 }) => [file, sha256]));
+    this.#hash = createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 12);
   }
 
   /** @throws E_NOT_FOUND when the release has no such file */
