@@ -1,0 +1,433 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { fault, RowhouseError } from "../../core/error.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { DatabaseEndpoint } from "../../ports/databases.ts";
+import { Breaker } from "./breaker.ts";
+import { PooledConnection } from "./connection.ts";
+import { connectionAllowance, Demand } from "./fairness.ts";
+import type { LeaseTarget, Login } from "./login.ts";
+import { LoginConnections, type Waiter } from "./login-connections.ts";
+import { RepeatedStatements } from "./statements.ts";
+
+export interface ConnectionBudgetOptions {
+  /** Connections that may be open at once, over all servers, databases and tenants. */
+  readonly connections: number;
+  /** Where a server is reached now. `fresh` asks again where an older answer led nowhere. */
+  readonly endpoint: (server: string, options: { readonly fresh: boolean }) => Promise<DatabaseEndpoint>;
+  readonly clock: Clock;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  /** Default 5000. */
+  readonly waitTimeoutMilliseconds?: number;
+  /** Unused connections are closed after so long; default 300,000. */
+  readonly idleTimeoutMilliseconds?: number;
+}
+
+/** What the connections of an instance are doing. */
+export interface ConnectionStatistics {
+  readonly budget: number;
+  readonly open: number;
+  readonly inUse: number;
+  readonly idle: number;
+  readonly waiting: number;
+  /** Since the start. */
+  readonly opened: number;
+  /** Closed to make room for another login's. */
+  readonly evicted: number;
+}
+
+/** How often waiters are looked at for the end of their patience. */
+const tickMilliseconds = 5;
+const shortestPatienceMilliseconds = 2;
+const longestPatienceMilliseconds = 50;
+/** A waiter of this age gets a connection even if that has to be closed and opened for it. */
+const starvingMilliseconds = 100;
+
+/** Connections are opened, and waiters watched, in nobody's context: what a request starts must not carry its tenant. */
+const outsideOfRequests = AsyncLocalStorage.snapshot();
+
+/**
+ * One budget of connections over all tenants and servers. A lease takes an idle connection of its login, or opens
+ * one where the budget allows, or closes the idle one that was unused longest, or waits; what is in use is never
+ * taken away.
+ *
+ * Whoever finds all connections of its own login in use waits for about as long as opening another one takes, and
+ * only then asks for it: waiting as long as buying costs is never more than twice as dear as the best choice in
+ * hindsight, and keeps connections for tenants that have none.
+ * Source: A. Karlin et al., "Competitive randomized algorithms for nonuniform problems", 1990 (ski rental).
+ */
+export class ConnectionBudget {
+  readonly repeated = new RepeatedStatements();
+  readonly #options: ConnectionBudgetOptions;
+  readonly #clock: Clock;
+  readonly #waitTimeoutMilliseconds: number;
+  readonly #logins = new Map<string, LoginConnections>();
+  /** All idle connections, longest unused first. */
+  readonly #idle = new Set<PooledConnection>();
+  /** All waiters, first come first. */
+  readonly #waiters = new Set<Waiter>();
+  readonly #demand = new Demand();
+  readonly #breakers = new Map<string, Breaker>();
+  readonly #openingByServer = new Map<string, number>();
+  readonly #stop = new AbortController();
+  /** Open, being opened, or being closed. */
+  #taken = 0;
+  #opened = 0;
+  #evicted = 0;
+  #watching = false;
+  #openingMilliseconds = 15;
+
+  constructor(options: ConnectionBudgetOptions) {
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#waitTimeoutMilliseconds = options.waitTimeoutMilliseconds ?? 5_000;
+    outsideOfRequests(() => void this.#closeUnused(options.idleTimeoutMilliseconds ?? 300_000));
+  }
+
+  /**
+   * A connection for the target's use alone, until {@link release}. It is given at once where that is possible.
+   * @throws E_DATABASE_BUSY when none came free in time; E_DATABASE_UNAVAILABLE; a refused login as Postgres says it
+   */
+  lease(target: LeaseTarget): PooledConnection | Promise<PooledConnection> {
+    if (this.#stop.signal.aborted) throw closedFault();
+    const connections = this.#connectionsOf(target.login);
+    const idle = this.#mayHold(target.tenant) ? connections.peekIdle(target) : undefined;
+    if (!idle) return this.#wait(connections, target);
+    this.#unpark(connections, idle);
+    this.#take(connections, idle, target);
+    return idle;
+  }
+
+  /** Gives a connection back. A broken one is closed, and its place goes to whoever waits. */
+  release(connection: PooledConnection, target: LeaseTarget): void {
+    const connections = this.#connectionsOf(connection.login);
+    connections.inUse.delete(connection);
+    this.#demand.changeHeld(target.tenant, -1);
+    this.#offer(connections, connection);
+  }
+
+  /** Connections of this login are used no more: idle ones close now, others when they come back. */
+  drop(login: Login): void {
+    const connections = this.#logins.get(login.key);
+    if (!connections) return;
+    for (const connection of connections.inUse) connection.broken = true;
+    for (const connection of [...connections.idle()]) this.#evict(connection, connections);
+  }
+
+  statistics(): ConnectionStatistics {
+    let inUse = 0;
+    for (const connections of this.#logins.values()) inUse += connections.inUse.size;
+    return {
+      budget: this.#options.connections,
+      open: this.#taken,
+      inUse,
+      idle: this.#idle.size,
+      waiting: this.#waiters.size,
+      opened: this.#opened,
+      evicted: this.#evicted,
+    };
+  }
+
+  /** Closes what is idle, refuses who waits; a connection in use closes when it comes back. */
+  async end(): Promise<void> {
+    this.#stop.abort();
+    for (const waiter of this.#waiters) this.#settle(waiter, () => waiter.reject(closedFault()));
+    const closing = [...this.#idle].map((connection) => connection.close());
+    this.#idle.clear();
+    await Promise.all(closing);
+  }
+
+  #connectionsOf(login: Login): LoginConnections {
+    let connections = this.#logins.get(login.key);
+    if (!connections) {
+      connections = new LoginConnections(login);
+      this.#logins.set(login.key, connections);
+    }
+    return connections;
+  }
+
+  #breakerOf(server: string): Breaker {
+    let breaker = this.#breakers.get(server);
+    if (!breaker) {
+      breaker = new Breaker();
+      this.#breakers.set(server, breaker);
+    }
+    return breaker;
+  }
+
+  #mayHold(tenant: string): boolean {
+    const othersWait = this.#demand.othersWait(tenant);
+    const tenants = othersWait ? this.#demand.tenants : 1;
+    return (
+      this.#demand.held(tenant) < connectionAllowance(this.#options.connections, { tenants, othersWait })
+    );
+  }
+
+  #take(connections: LoginConnections, connection: PooledConnection, target: LeaseTarget): void {
+    connections.inUse.add(connection);
+    this.#demand.changeHeld(target.tenant, 1);
+  }
+
+  #wait(connections: LoginConnections, target: LeaseTarget): Promise<PooledConnection> {
+    const now = this.#clock.elapsedMilliseconds();
+    const hasNone = connections.inUse.size + connections.opening === 0;
+    if (hasNone && this.#breakerOf(target.login.server).state(now) === "open") {
+      this.#forgetUnused(connections);
+      throw fault("E_DATABASE_UNAVAILABLE");
+    }
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        target,
+        sinceMilliseconds: now,
+        eager: hasNone || target.login.shared,
+        resolve,
+        reject,
+      };
+      connections.waiters.add(waiter);
+      this.#waiters.add(waiter);
+      this.#demand.changeWaiting(target.tenant, 1);
+      if (waiter.eager) this.#grow(connections, waiter);
+      this.#watch();
+    });
+  }
+
+  #settle(waiter: Waiter, settle: () => void): void {
+    this.#waiters.delete(waiter);
+    this.#logins.get(waiter.target.login.key)?.waiters.delete(waiter);
+    this.#demand.changeWaiting(waiter.target.tenant, -1);
+    settle();
+  }
+
+  /** Opens connections for eager waiters, first come first, as far as the budget goes. */
+  #growAll(): void {
+    if (this.#stop.signal.aborted) return;
+    for (const waiter of this.#waiters) {
+      if (this.#taken >= this.#options.connections && this.#idle.size === 0) return;
+      if (!waiter.eager) continue;
+      const connections = this.#logins.get(waiter.target.login.key);
+      if (connections) this.#grow(connections, waiter);
+    }
+  }
+
+  #grow(connections: LoginConnections, waiter: Waiter): void {
+    const { server } = connections.login;
+    if (connections.wanted <= 0 || !this.#mayHold(waiter.target.tenant)) return;
+    const breaker = this.#breakerOf(server);
+    const state = breaker.state(this.#clock.elapsedMilliseconds());
+    if (state === "open") return;
+    const opening = this.#openingByServer.get(server) ?? 0;
+    if (opening >= (state === "probe" ? 1 : Math.max(2, Math.floor(this.#options.connections / 4)))) return;
+    let evicted: Promise<void> | undefined;
+    if (this.#taken >= this.#options.connections) {
+      const [oldest] = this.#idle;
+      if (!oldest) return;
+      evicted = this.#evict(oldest, this.#connectionsOf(oldest.login));
+      this.#evicted++;
+    }
+    this.#taken++;
+    breaker.begin();
+    outsideOfRequests(() => void this.#open(connections, waiter.target.tenant, evicted));
+  }
+
+  async #open(
+    connections: LoginConnections,
+    tenant: string,
+    evicted: Promise<void> | undefined,
+  ): Promise<void> {
+    const { login } = connections;
+    connections.opening++;
+    this.#openingByServer.set(login.server, (this.#openingByServer.get(login.server) ?? 0) + 1);
+    this.#demand.changeHeld(tenant, 1);
+    let outcome: { connection: PooledConnection } | { error: unknown };
+    try {
+      await evicted;
+      outcome = { connection: await this.#connect(login) };
+    } catch (error) {
+      outcome = { error };
+    }
+    connections.opening--;
+    this.#openingByServer.set(login.server, (this.#openingByServer.get(login.server) ?? 1) - 1);
+    this.#demand.changeHeld(tenant, -1);
+    if ("connection" in outcome) this.#offer(connections, outcome.connection);
+    else this.#openingFailed(connections, outcome.error);
+  }
+
+  async #connect(login: Login): Promise<PooledConnection> {
+    const breaker = this.#breakerOf(login.server);
+    const startedAt = this.#clock.elapsedMilliseconds();
+    try {
+      const fresh = breaker.state(startedAt) !== "closed";
+      const endpoint = await this.#options.endpoint(login.server, { fresh });
+      const { applicationName } = this.#options;
+      const connection = await PooledConnection.open({
+        login,
+        endpoint,
+        applicationName,
+        repeated: this.repeated,
+        nowMilliseconds: startedAt,
+      });
+      breaker.succeeded();
+      this.#opened++;
+      this.#openingMilliseconds +=
+        (this.#clock.elapsedMilliseconds() - startedAt - this.#openingMilliseconds) / 8;
+      connection.onLoss(() => this.#lost(connection));
+      return connection;
+    } catch (error) {
+      if (isUnavailable(error)) breaker.failed(this.#clock.elapsedMilliseconds());
+      else breaker.succeeded();
+      throw error;
+    }
+  }
+
+  /** Tells everyone who can't be helped any more; a tenant with connections of its own may still get one of them. */
+  #openingFailed(connections: LoginConnections, error: unknown): void {
+    this.#taken--;
+    const down = isUnavailable(error);
+    for (const waiter of [...this.#waiters]) {
+      const { login } = waiter.target;
+      const concerned = down
+        ? login.server === connections.login.server
+        : login.key === connections.login.key;
+      if (concerned && (this.#logins.get(login.key)?.inUse.size ?? 0) === 0) {
+        this.#settle(waiter, () =>
+          waiter.reject(isFull(error) ? fault("E_DATABASE_BUSY", undefined, { cause: error }) : error),
+        );
+      }
+    }
+    this.#forgetUnused(connections);
+    this.#growAll();
+  }
+
+  /** Hands a free connection to whoever is next, or keeps it. */
+  #offer(connections: LoginConnections, connection: PooledConnection): void {
+    const now = this.#clock.elapsedMilliseconds();
+    if (connection.broken || connection.expiresAtMilliseconds <= now || this.#stop.signal.aborted) {
+      this.#closeAndFree(connections, connection);
+      return;
+    }
+    this.#park(connections, connection, now);
+    if (this.#waiters.size === 0) return;
+    if (this.#someoneStarves(connections, now)) this.#growAll();
+    if (!this.#idle.has(connection)) return;
+    const waiter = connections.nextWaiter(connection, now, (candidate) =>
+      this.#mayHold(candidate.target.tenant),
+    );
+    if (!waiter) {
+      this.#growAll();
+      return;
+    }
+    this.#unpark(connections, connection);
+    this.#take(connections, connection, waiter.target);
+    this.#settle(waiter, () => waiter.resolve(connection));
+  }
+
+  #someoneStarves(except: LoginConnections, nowMilliseconds: number): boolean {
+    for (const waiter of this.#waiters) {
+      if (nowMilliseconds - waiter.sinceMilliseconds < starvingMilliseconds) return false;
+      if (waiter.eager && waiter.target.login.key !== except.login.key) return true;
+    }
+    return false;
+  }
+
+  #park(connections: LoginConnections, connection: PooledConnection, nowMilliseconds: number): void {
+    connection.idleSinceMilliseconds = nowMilliseconds;
+    connections.addIdle(connection);
+    this.#idle.add(connection);
+  }
+
+  #unpark(connections: LoginConnections, connection: PooledConnection): void {
+    connections.removeIdle(connection);
+    this.#idle.delete(connection);
+  }
+
+  /** Closes an idle connection; its place is free at once for the caller, and the promise tells when it is gone. */
+  #evict(connection: PooledConnection, connections: LoginConnections): Promise<void> {
+    this.#unpark(connections, connection);
+    this.#taken--;
+    this.#forgetUnused(connections);
+    return connection.close();
+  }
+
+  #closeAndFree(connections: LoginConnections, connection: PooledConnection): void {
+    outsideOfRequests(() => {
+      void connection.close().then(() => {
+        this.#taken--;
+        this.#forgetUnused(connections);
+        this.#growAll();
+      });
+    });
+  }
+
+  /** An idle connection's server went away. */
+  #lost(connection: PooledConnection): void {
+    connection.broken = true;
+    if (!this.#idle.has(connection)) return;
+    const connections = this.#connectionsOf(connection.login);
+    this.#unpark(connections, connection);
+    this.#closeAndFree(connections, connection);
+  }
+
+  #forgetUnused(connections: LoginConnections): void {
+    const { key } = connections.login;
+    if (connections.isUnused && this.#logins.get(key) === connections) this.#logins.delete(key);
+  }
+
+  #watch(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    outsideOfRequests(async () => {
+      while (this.#waiters.size > 0) {
+        await this.#clock.sleep(tickMilliseconds);
+        this.#lookAtWaiters();
+      }
+      this.#watching = false;
+    });
+  }
+
+  #lookAtWaiters(): void {
+    const now = this.#clock.elapsedMilliseconds();
+    const patience = Math.min(
+      longestPatienceMilliseconds,
+      Math.max(shortestPatienceMilliseconds, this.#openingMilliseconds),
+    );
+    for (const waiter of [...this.#waiters]) {
+      const age = now - waiter.sinceMilliseconds;
+      if (age < patience) break;
+      if (age >= this.#waitTimeoutMilliseconds)
+        this.#settle(waiter, () => waiter.reject(fault("E_DATABASE_BUSY")));
+      else waiter.eager = true;
+    }
+    this.#growAll();
+  }
+
+  async #closeUnused(idleTimeoutMilliseconds: number): Promise<void> {
+    const { signal } = this.#stop;
+    try {
+      for (;;) {
+        await this.#clock.sleep(idleTimeoutMilliseconds / 4, signal);
+        const before = this.#clock.elapsedMilliseconds() - idleTimeoutMilliseconds;
+        for (const connection of [...this.#idle]) {
+          if (connection.idleSinceMilliseconds > before) break;
+          void this.#evict(connection, this.#connectionsOf(connection.login));
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+}
+
+function closedFault(): RowhouseError {
+  return fault("E_DATABASE_UNAVAILABLE", "The instance is stopping.");
+}
+
+/** No node answers; a server that is merely full is not down. */
+function isUnavailable(error: unknown): boolean {
+  return error instanceof RowhouseError && error.code === "E_DATABASE_UNAVAILABLE" && !isFull(error);
+}
+
+/** Class 53, insufficient resources, as with 53300 too_many_connections. */
+function isFull(error: unknown): boolean {
+  const code = ((error as { cause?: unknown } | null)?.cause as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" && code.startsWith("53");
+}
