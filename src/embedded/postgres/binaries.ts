@@ -21,7 +21,8 @@ export interface PostgresBinaries {
 export async function findPostgres(): Promise<PostgresBinaries> {
   const installed = installedFolder();
   if (process.getuid?.() !== 0) return { bin: join(installed.folder, "bin") };
-  if (await isOpenToAll(installed.folder)) return { bin: join(installed.folder, "bin"), user: unprivilegedUser };
+  if (await isOpenToAll(installed.folder))
+    return { bin: join(installed.folder, "bin"), user: unprivilegedUser };
   return { bin: join(await copyOnce(installed), "bin"), user: unprivilegedUser };
 }
 

@@ -1,0 +1,219 @@
+import { fault, toRowhouseError } from "../core/error.ts";
+import type { DatabaseServerStatus, Databases } from "../ports/databases.ts";
+import type { Keys } from "../ports/keys.ts";
+import { generatePassword } from "../postgres/scram.ts";
+import type { PortRange } from "./listeners.ts";
+import { DatabaseAddresses } from "./postgres/addresses.ts";
+import { findPostgres } from "./postgres/binaries.ts";
+import { PostgresServer, type ServerEnvironment } from "./postgres/server.ts";
+import {
+  passwordContext,
+  readServer,
+  readServers,
+  removeServer,
+  type ServerState,
+  serverFolder,
+  writeServer,
+} from "./postgres/server-state.ts";
+
+type CreateServer = Parameters<Databases["create"]>[0];
+
+/** Real Postgres on this machine: a primary and a synchronous standby per server. */
+export interface EmbeddedDatabases extends Databases {
+  /** Looks after all servers from now on, and those made later: one process does so for each folder. */
+  watch(): void;
+  /** Ends the watch and all connections of this object; the servers run on. */
+  stopWatching(): Promise<void>;
+  /** Shuts one server down in order; it starts again at the next `create` or `watch`. */
+  stopServer(name: string): Promise<void>;
+  /** Shuts all servers down in order. */
+  stopAll(): Promise<void>;
+}
+
+export type DatabasesOptions = Omit<ServerEnvironment, "binaries"> & {
+  /** Where servers' ports are taken from, by their size. */
+  readonly ports: { readonly shared: PortRange; readonly dedicated: PortRange };
+};
+
+/** For whoever only connects: reads state files, starts and watches nothing. */
+export function openDatabases(options: {
+  readonly folder: string;
+  readonly keys: Keys;
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+}): Pick<Databases, "endpoint" | "administrator"> {
+  return new DatabaseAddresses({ host: "127.0.0.1", ...options });
+}
+
+export async function createDatabases(options: DatabasesOptions): Promise<EmbeddedDatabases> {
+  return new PostgresDatabases({ ...options, binaries: await findPostgres() });
+}
+
+const watchPauseMilliseconds = 100;
+
+class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
+  readonly #options: DatabasesOptions & ServerEnvironment;
+  readonly #servers = new Map<string, PostgresServer>();
+  readonly #followed = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<unknown>>();
+  #watching: AbortController | undefined;
+
+  constructor(options: DatabasesOptions & ServerEnvironment) {
+    super(options);
+    this.#options = options;
+  }
+
+  async create(server: CreateServer): Promise<void> {
+    const { folder } = this.#options;
+    serverFolder(folder, server.name);
+    await this.#oneAtATime(server.name, async () => {
+      const found = await readServer(folder, server.name);
+      if (found?.phase === "deleting") await this.#open(found).destroy();
+      const state = found && found.phase !== "deleting" ? found : await this.#register(server);
+      const opened = this.#open(state);
+      if (state.phase === "creating") await opened.make();
+      else await opened.comeUp({ inSync: false });
+      this.#follow(state.name, opened);
+    });
+  }
+
+  async describe(name: string): Promise<DatabaseServerStatus | undefined> {
+    const state = await readServer(this.#options.folder, name);
+    return state && this.#open(state).describe(state);
+  }
+
+  async list(): Promise<readonly DatabaseServerStatus[]> {
+    const states = await readServers(this.#options.folder);
+    return Promise.all(states.map((state) => this.#open(state).describe(state)));
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.#oneAtATime(name, async () => {
+      const state = await readServer(this.#options.folder, name);
+      if (!state) return;
+      await this.#open(state).destroy();
+      this.#servers.delete(name);
+      await this.#followed.get(name);
+    });
+  }
+
+  watch(): void {
+    if (this.#watching) return;
+    this.#watching = new AbortController();
+    this.#takeOver(this.#watching.signal).catch((error: unknown) =>
+      this.#options.log(`database servers can't be taken over: ${toRowhouseError(error).message}`),
+    );
+  }
+
+  async stopWatching(): Promise<void> {
+    this.#watching?.abort();
+    this.#watching = undefined;
+    const servers = [...this.#servers.values()];
+    this.#servers.clear();
+    await Promise.all(servers.map((server) => server.close()));
+    await Promise.allSettled(this.#followed.values());
+  }
+
+  async stopServer(name: string): Promise<void> {
+    await this.#oneAtATime(name, async () => {
+      const state = await readServer(this.#options.folder, name);
+      if (!state) throw fault("E_NOT_FOUND", `There is no database server "${name}".`);
+      await this.#open(state).stop();
+      this.#servers.delete(name);
+    });
+  }
+
+  async stopAll(): Promise<void> {
+    await this.stopWatching();
+    const states = await readServers(this.#options.folder);
+    await Promise.all(states.map((state) => this.stopServer(state.name)));
+  }
+
+  /** Looks after what is whole, and finishes deletions. What was half made waits for its `create` to be repeated. */
+  async #takeOver(signal: AbortSignal): Promise<void> {
+    for (const state of await readServers(this.#options.folder)) {
+      if (signal.aborted) return;
+      if (state.phase === "ready") this.#follow(state.name, this.#open(state));
+      if (state.phase === "deleting") await this.delete(state.name);
+    }
+  }
+
+  #follow(name: string, server: PostgresServer): void {
+    const signal = this.#watching?.signal;
+    if (!signal || signal.aborted || this.#followed.has(name)) return;
+    const following = this.#keepTicking(name, server, signal).finally(() => this.#followed.delete(name));
+    this.#followed.set(name, following);
+  }
+
+  async #keepTicking(name: string, server: PostgresServer, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted && this.#servers.get(name) === server) {
+      await server
+        .tick()
+        .catch((error: unknown) => log(`database server ${name}: ${toRowhouseError(error).message}`));
+      await clock.sleep(watchPauseMilliseconds, signal).catch(() => {});
+    }
+  }
+
+  #open(state: ServerState): PostgresServer {
+    const known = this.#servers.get(state.name);
+    if (known?.isOf(state)) return known;
+    const server = new PostgresServer(this.#options, state);
+    this.#servers.set(state.name, server);
+    return server;
+  }
+
+  /** Takes ports and makes passwords; from now on the server is known, as one that is being created. */
+  #register(server: CreateServer): Promise<ServerState> {
+    return this.#oneAtATime("", async () => {
+      const { folder, keys } = this.#options;
+      const { name, size = "shared" } = server;
+      const [zone, otherZone] = server.zones;
+      const [port, otherPort] = await this.#freePorts(size);
+      const seal = (who: keyof ServerState["passwords"]) =>
+        keys.encrypt(generatePassword(), passwordContext(name, who));
+      await removeServer(folder, name);
+      const state: ServerState = {
+        name,
+        size,
+        phase: "creating",
+        nodes: [
+          { zone, port },
+          { zone: otherZone, port: otherPort },
+        ],
+        primary: zone,
+        inSync: true,
+        passwords: { administrator: await seal("administrator"), replication: await seal("replication") },
+      };
+      await writeServer(folder, state);
+      return state;
+    });
+  }
+
+  async #freePorts(size: ServerState["size"]): Promise<[number, number]> {
+    const { first, last } = this.#options.ports[size];
+    const states = await readServers(this.#options.folder);
+    const taken = new Set(states.flatMap((state) => state.nodes.map((node) => node.port)));
+    const range = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    const [one, other] = range.filter((port) => !taken.has(port));
+    if (one === undefined || other === undefined) {
+      throw fault("E_QUOTA", `All ports for ${size} database servers, ${first} to ${last}, are taken.`, {
+        remedy: "Delete a database server that is not needed any more.",
+      });
+    }
+    return [one, other];
+  }
+
+  /** Runs what changes the same server one after the other. */
+  async #oneAtATime<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(name) ?? Promise.resolve();
+    const result = before.then(work);
+    const done = result.catch(() => {});
+    this.#last.set(name, done);
+    try {
+      return await result;
+    } finally {
+      if (this.#last.get(name) === done) this.#last.delete(name);
+    }
+  }
+}
