@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, link, mkdir, open, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, link, mkdir, open, readdir, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { fault } from "../core/error.ts";
 import { processIdentity } from "./process-identity.ts";
@@ -15,7 +15,7 @@ export interface StagedBody {
 }
 
 /**
- * The objects' bytes: one file for each version, named by its id, spread over 256 folders. While a version is being
+ * The objects' bytes: one file for each version, named by its id, spread over up to 256 folders. While a version is being
  * written, a second name under `incoming/` says which process does so; a body that has neither a row in the index
  * nor a living writer is left from a crash, and swept.
  */
@@ -30,11 +30,8 @@ export class ObjectBodies {
 
   async create(): Promise<void> {
     await mkdir(this.#incoming, { recursive: true, mode: 0o700 });
-    const shards = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, "0"));
-    await Promise.all(
-      shards.map((shard) => mkdir(join(this.#bodies, shard), { recursive: true, mode: 0o700 })),
-    );
-    await syncFolder(this.#bodies);
+    await mkdir(this.#bodies, { recursive: true, mode: 0o700 });
+    await syncFolder(dirname(this.#bodies));
   }
 
   /**
@@ -46,8 +43,7 @@ export class ObjectBodies {
     try {
       const file = await open(incoming, "wx", 0o600);
       const written = await writeAll(file, body).finally(() => file.close());
-      await link(incoming, this.#path(id));
-      await syncFolder(join(this.#bodies, shardOf(id)));
+      await this.#publish(id);
       return { id, ...written };
     } catch (error) {
       if (!(body instanceof Uint8Array)) body.destroy();
@@ -58,7 +54,7 @@ export class ObjectBodies {
 
   /** Ends a stage: the body stays when its version is known to the index, and goes when not. */
   async settle(id: string, kept: boolean): Promise<void> {
-    if (kept) await rm(this.#incomingPath(id), { force: true });
+    if (kept) await removeFile(this.#incomingPath(id));
     else await this.#remove(id);
   }
 
@@ -67,14 +63,14 @@ export class ObjectBodies {
     try {
       return await open(this.#path(id), "r");
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
 
   /** After the index has forgotten them; what a crash leaves here is swept. */
   async remove(ids: readonly string[]): Promise<void> {
-    for (const id of ids) await rm(this.#path(id), { force: true });
+    await Promise.all(ids.map((id) => removeFile(this.#path(id))));
   }
 
   /**
@@ -94,7 +90,7 @@ export class ObjectBodies {
       removed += orphans.length;
     }
     const { dead } = await this.#incomingFiles();
-    await Promise.all(dead.map((name) => rm(join(this.#incoming, name), { force: true })));
+    await Promise.all(dead.map((name) => removeFile(join(this.#incoming, name))));
     return removed + dead.length;
   }
 
@@ -112,13 +108,21 @@ export class ObjectBodies {
     return { living, dead };
   }
 
+  async #publish(id: string): Promise<void> {
+    const shard = dirname(this.#path(id));
+    const made = await mkdir(shard, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await syncFolder(this.#bodies);
+    await link(this.#incomingPath(id), this.#path(id));
+    await syncFolder(shard);
+  }
+
   async #remove(id: string): Promise<void> {
-    await rm(this.#path(id), { force: true });
-    await rm(this.#incomingPath(id), { force: true });
+    await removeFile(this.#path(id));
+    await removeFile(this.#incomingPath(id));
   }
 
   #path(id: string): string {
-    return join(this.#bodies, shardOf(id), id);
+    return join(this.#bodies, id.slice(0, 2), id);
   }
 
   #incomingPath(id: string): string {
@@ -132,10 +136,6 @@ let ownIdentity: string | undefined;
 function encodedIdentity(pid: number): string | undefined {
   const identity = processIdentity(pid);
   return identity === undefined ? undefined : Buffer.from(identity).toString("base64url");
-}
-
-function shardOf(id: string): string {
-  return id.slice(0, 2);
 }
 
 async function writeAll(
@@ -152,6 +152,14 @@ async function writeAll(
   }
   await file.sync();
   return { size, sha256: hash.digest("hex") };
+}
+
+async function removeFile(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => (isMissing(error) ? undefined : Promise.reject(error)));
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === "ENOENT";
 }
 
 function isNoSpace(error: unknown): boolean {

@@ -81,11 +81,10 @@ export class ObjectIndex {
   }
 
   async list(prefix: string, after: string, limit: number): Promise<IndexedVersion[]> {
-    const sql = `SELECT ${columns} FROM versions
-      WHERE is_current AND key >= ? AND key < ? AND key > ? ORDER BY key LIMIT ?`;
-    const rows = await retryWhileBusy(() =>
-      this.#prepare(sql).all(bytes(prefix), prefixEnd(prefix), bytes(after), limit),
-    );
+    // One lower bound: given two, SQLite would seek to the first and walk to the second.
+    const first = Buffer.compare(bytes(after), bytes(prefix)) < 0 ? bytes(prefix) : successor(after);
+    const sql = `SELECT ${columns} FROM versions WHERE is_current AND key >= ? AND key < ? ORDER BY key LIMIT ?`;
+    const rows = await retryWhileBusy(() => this.#prepare(sql).all(first, prefixEnd(prefix), limit));
     return rows.map(toVersion);
   }
 
@@ -241,6 +240,11 @@ async function retryWhileBusy<T>(work: () => T): Promise<T> {
 
 function bytes(key: string): Buffer {
   return Buffer.from(key, "utf8");
+}
+
+/** The least key that sorts after this one. */
+function successor(key: string): Buffer {
+  return Buffer.concat([bytes(key), Buffer.of(0)]);
 }
 
 function prefixEnd(prefix: string): Buffer {

@@ -11,10 +11,11 @@ const inlineTypes = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|(audio|video)\
  * Answers signed links from `Objects.url` on a tenant's host. Resolves to false, without touching the response, for
  * any other path; `path` is the request's path and query.
  */
-export function createObjectsHandler(
-  objects: Pick<Objects, "get" | "head">,
-  options: { readonly signingKey: SigningKey; readonly clock: Clock },
-): (request: IncomingMessage, response: ServerResponse, path: string) => Promise<boolean> {
+export function createObjectsHandler(options: {
+  readonly objects: Pick<Objects, "get" | "head">;
+  readonly signingKey: SigningKey;
+  readonly clock: Clock;
+}): (request: IncomingMessage, response: ServerResponse, path: string) => Promise<boolean> {
   return async (request, response, path) => {
     if (!path.startsWith(objectsPath)) return false;
     if (request.method !== "GET" && request.method !== "HEAD") {
@@ -27,7 +28,11 @@ export function createObjectsHandler(
       answer(response, 403, "This link has expired, or is not as it was given out.");
       return true;
     }
-    await serve(objects, link.key, { request, response, maxAgeSeconds: link.expiresAtSeconds - nowSeconds });
+    await serve(options.objects, link.key, {
+      request,
+      response,
+      maxAgeSeconds: link.expiresAtSeconds - nowSeconds,
+    });
     return true;
   };
 }

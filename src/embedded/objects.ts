@@ -18,6 +18,8 @@ import { ObjectBodies } from "./object-bodies.ts";
 import { type IndexedVersion, ObjectIndex } from "./object-index.ts";
 import { type SigningKey, signObjectPath } from "./object-url.ts";
 
+export { createObjectsHandler } from "./objects-handler.ts";
+
 /** The objects of a region, and what their owner has to do for them. */
 export interface FileObjects extends Objects {
   /** Removes what crashed writers left and returns how many files that were. Call it at the start and once a day. */
