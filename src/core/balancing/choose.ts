@@ -15,7 +15,7 @@ export interface Choosable {
 export function chooseTarget<Target extends Choosable>(
   ring: readonly Target[],
   start: number,
-  avoid?: ReadonlySet<Choosable>,
+  avoid?: { has(target: NoInfer<Target>): boolean },
 ): number {
   let best = -1;
   let bestRank = 4;

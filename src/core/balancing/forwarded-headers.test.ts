@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { forwardRequestHeaders, forwardResponseHeaders } from "./forwarded-headers.ts";
 
-const who = { clientAddress: "203.0.113.9", host: "acme.localhost:8080", requestId: "r-1", fromEdge: false };
+const who = { clientAddress: "203.0.113.9", requestId: "r-1", fromEdge: false };
 
 function toMap(headers: readonly string[]): Record<string, string> {
   return Object.fromEntries(
@@ -61,9 +61,10 @@ describe("forwardRequestHeaders", () => {
       "other",
     ];
     expect(toMap(forwardRequestHeaders(sent, who))).toEqual({
+      host: "acme.localhost",
       "x-forwarded-for": "203.0.113.9",
       "x-forwarded-proto": "http",
-      "x-forwarded-host": "acme.localhost:8080",
+      "x-forwarded-host": "acme.localhost",
       "x-request-id": "r-1",
     });
     const fromEdge = toMap(forwardRequestHeaders(sent, { ...who, fromEdge: true }));

@@ -4,8 +4,6 @@ export const edgeMarkerHeader = "x-rowhouse-edge";
 /** Who asks, as told to the next server. */
 export interface ForwardedFor {
   readonly clientAddress: string;
-  /** The Host header as it came. */
-  readonly host: string;
   readonly requestId: string;
   /** The request came from the edge, which wrote these headers itself: they stay. */
   readonly fromEdge: boolean;
@@ -36,16 +34,18 @@ const neverNominated: ReadonlySet<string> = new Set(["host", "content-length"]);
 export function forwardRequestHeaders(rawHeaders: readonly string[], who: ForwardedFor): string[] {
   const headers: string[] = [];
   let connection = "";
+  let host = "";
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? "").toLowerCase();
     const value = rawHeaders[i + 1] ?? "";
+    if (name === "host") host = value;
     if (name === "connection") connection = connection === "" ? value : `${connection},${value}`;
     else if (!hopByHop.has(name) && !isClaim(name, who.fromEdge)) headers.push(name, value);
   }
   const kept = removeNominated(headers, connection);
   if (!who.fromEdge) {
     kept.push("x-forwarded-for", who.clientAddress, "x-forwarded-proto", "http");
-    kept.push("x-forwarded-host", who.host, "x-request-id", who.requestId);
+    kept.push("x-forwarded-host", host, "x-request-id", who.requestId);
   }
   return kept;
 }
