@@ -7,7 +7,7 @@ import { decide, type StepPlan, type WorkflowEvent } from "../core/workflow/deci
 import { hasEnded, stateOf } from "../core/workflow/state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { WorkflowDefinition, WorkflowExecution, Workflows } from "../ports/workflows.ts";
-import type { ConnectOptions } from "../postgres/connect.ts";
+import { type ConnectOptions, isConnectionLoss } from "../postgres/connect.ts";
 import { WriterPgPool } from "../postgres/pg-pool.ts";
 import { perform, toJson } from "./workflows/attempts.ts";
 import { Executions } from "./workflows/executions.ts";
@@ -27,6 +27,8 @@ const recordFormat = "1";
 const pollMilliseconds = 100;
 const rerunPauseMilliseconds = 1000;
 const stopGraceMilliseconds = 5000;
+/** What ended just before the stop may still be about to record its outcome; what was interrupted never ends. */
+const outcomeGraceMilliseconds = 250;
 
 /** Sagas on DBOS. DBOS knows one engine per process: launch a second one only after the first was stopped. */
 export function createWorkflows(options: WorkflowsOptions): Workflows {
@@ -65,16 +67,29 @@ class DbosWorkflows implements Workflows {
   }
 
   async launch(): Promise<void> {
-    const { connection, name, log } = this.#options;
     if (DBOS.isInitialized()) throw fault("E_INTERNAL", "Another workflow engine runs in this process.");
-    this.#pool = new WriterPgPool({ ...connection, applicationName: `rowhouse workflows ${name}` });
+    const { connection, name } = this.#options;
+    const pool = new WriterPgPool({ ...connection, applicationName: `rowhouse workflows ${name}` });
+    this.#pool = pool;
+    try {
+      await this.#outside(() => this.#launchOn(pool));
+    } catch (cause) {
+      await DBOS.shutdown({ deregister: true });
+      await pool.end();
+      this.#pool = undefined;
+      throw isUnreachable(cause) ? fault("E_DATABASE_UNAVAILABLE", undefined, { cause }) : cause;
+    }
+  }
+
+  async #launchOn(pool: WriterPgPool): Promise<void> {
+    const { name, log } = this.#options;
     // A failover takes about a second; the default of DBOS is to ask again after up to a minute.
     Object.assign(dbRetryConfig, { initialBackoffSec: 0.1, maxBackoffSec: 2 });
     DBOS.setConfig({
       name,
       executorID: name,
-      applicationVersion: recordFormat,
-      systemDatabasePool: this.#pool,
+      applicationVersion: `${name} ${recordFormat}`,
+      systemDatabasePool: pool,
       useListenNotify: false,
       logger: dbosLogger(log ?? (() => {})),
     });
@@ -84,7 +99,7 @@ class DbosWorkflows implements Workflows {
       const config = { name: workflow, maxRecoveryAttempts: 2 ** 31 - 2 };
       this.#sagas.set(workflow, DBOS.registerWorkflow(saga, config));
     }
-    await this.#outside(() => DBOS.launch());
+    await DBOS.launch();
   }
 
   async start(workflow: string, id: string, input: unknown): Promise<void> {
@@ -140,7 +155,7 @@ class DbosWorkflows implements Workflows {
       this.#options.clock.sleep(stopGraceMilliseconds, grace.signal).catch(() => {}),
     ]);
     grace.abort();
-    await DBOS.shutdown({ deregister: true });
+    await DBOS.shutdown({ deregister: true, workflowCompletionTimeoutMS: outcomeGraceMilliseconds });
     await this.#pool.end();
   }
 
@@ -235,6 +250,14 @@ class DbosWorkflows implements Workflows {
 function standStill(beforehand?: () => void): Promise<never> {
   beforehand?.();
   return new Promise(() => {});
+}
+
+/** DBOS keeps what it was told of a failed launch in `error`, others in `cause`. */
+function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    isConnectionLoss(error) || isUnreachable(error.cause ?? ("error" in error ? error.error : undefined))
+  );
 }
 
 function describeError(error: unknown): string {

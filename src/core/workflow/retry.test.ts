@@ -17,3 +17,7 @@ test("what the user got wrong is not tried again, and anything else is", () => {
   expect(retryDelaySeconds(defaultRetryPolicy, 1, new TypeError("x is not a function"))).toBe(0.2);
   expect(retryDelaySeconds(defaultRetryPolicy, 1, "thrown text")).toBe(0.2);
 });
+
+test("a migration that Postgres refused is not tried again", () => {
+  expect(retryDelaySeconds(defaultRetryPolicy, 1, fault("E_MIGRATION_FAILED"))).toBeUndefined();
+});

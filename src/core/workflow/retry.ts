@@ -1,4 +1,4 @@
-import { UserError } from "../error.ts";
+import { type ErrorCode, RowhouseError, UserError } from "../error.ts";
 
 /** How often a step or an undo is tried, and how long the pauses in between are. */
 export interface RetryPolicy {
@@ -16,11 +16,21 @@ export const defaultRetryPolicy: RetryPolicy = {
   backoffRate: 2,
 };
 
+/** The system's own faults that another attempt would only meet again. */
+const lasting: ReadonlySet<ErrorCode> = new Set([
+  "E_MIGRATION_FAILED",
+  "E_SIGNUP_FAILED",
+  "E_RELEASE_CORRUPT",
+  "E_DECRYPT",
+]);
+
 /**
  * The pause before the next attempt, in seconds, when attempt number `attempt` (1 is the first) has failed with
- * `error`; `undefined` when it was the last one. What the user got wrong stays wrong, and is never tried again.
+ * `error`; `undefined` when it was the last one. What the user got wrong stays wrong, as a few faults of the system
+ * do, and is never tried again.
  */
 export function retryDelaySeconds(policy: RetryPolicy, attempt: number, error: unknown): number | undefined {
-  if (error instanceof UserError || attempt >= policy.maxAttempts) return undefined;
+  const isLasting = error instanceof UserError || (error instanceof RowhouseError && lasting.has(error.code));
+  if (isLasting || attempt >= policy.maxAttempts) return undefined;
   return policy.initialIntervalSeconds * policy.backoffRate ** (attempt - 1);
 }
