@@ -51,13 +51,3 @@ export interface RunningSupervisor {
   /** Stops everything that it runs, in order; safe to repeat. */
   stop(): Promise<void>;
 }
-
-/** What the supervisor writes into the state folder's `supervisor.lock` for as long as it lives. */
-export interface SupervisorLock {
-  readonly pid: number;
-  /** Tells the process from a later one with the same pid. */
-  readonly identity: string;
-  readonly url: string;
-  readonly apiUrl: string;
-  readonly basePort: number;
-}

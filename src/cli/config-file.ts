@@ -1,0 +1,76 @@
+import { registerHooks } from "node:module";
+import { dirname } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseConfig } from "../core/config/parse.ts";
+import type { Config } from "../core/config/schema.ts";
+import { fault, RowhouseError } from "../core/error.ts";
+
+/**
+ * Runs the config file and checks what it exports.
+ * @throws E_CONFIG with the file and line, or with the keys that are wrong
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  resolveOwnName();
+  const url = pathToFileURL(file).href;
+  let module: { default?: unknown };
+  try {
+    module = (await import(url)) as { default?: unknown };
+  } catch (error) {
+    throw loadFault(file, url, error);
+  }
+  if (module.default === undefined) {
+    throw fault("E_CONFIG", `The file ${file} exports no config.`, {
+      remedy: "Write `export default defineConfig({ … })` in it.",
+    });
+  }
+  try {
+    return parseConfig(module.default);
+  } catch (error) {
+    if (!(error instanceof RowhouseError)) throw error;
+    throw fault(error.code as "E_CONFIG", `${file}: ${error.reason}`, { cause: error });
+  }
+}
+
+let isRegistered = false;
+
+/** An application that has not installed `rowhouse` yet gets the copy that runs, so that a new folder works at once. */
+function resolveOwnName(): void {
+  if (isRegistered) return;
+  isRegistered = true;
+  registerHooks({
+    resolve: (specifier, context, nextResolve) => {
+      try {
+        return nextResolve(specifier, context);
+      } catch (error) {
+        if (specifier !== "rowhouse") throw error;
+        // From here the package finds itself by its own name.
+        return nextResolve(specifier, { ...context, parentURL: import.meta.url });
+      }
+    },
+  });
+}
+
+function loadFault(file: string, url: string, error: unknown): RowhouseError {
+  const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  if (code === "ERR_MODULE_NOT_FOUND" || code === "ERR_PACKAGE_PATH_NOT_EXPORTED") {
+    const what = message?.split(" imported from ")[0] ?? String(error);
+    return fault("E_CONFIG", `${what}, which ${placeOf(file, url, stack)} imports.`, {
+      cause: error,
+      remedy: `Correct the import, or run \`npm install\` in ${dirname(file)}.`,
+    });
+  }
+  const text = (message ?? String(error)).replace(/[.\s]*$/, "");
+  return fault("E_CONFIG", `${placeOf(file, url, stack)}: ${text}.`, {
+    cause: error,
+    remedy: "Correct the named line of the file.",
+  });
+}
+
+/** The first `file:line` of the stack that lies in a file of the user's; V8 heads a syntax error's stack with it. */
+function placeOf(file: string, url: string, stack = ""): string {
+  const own = new URL("../", import.meta.url).href;
+  for (const [, place = "", line] of stack.matchAll(/(file:\/\/[^\s):]+):(\d+)/g)) {
+    if (place === url || !place.startsWith(own)) return `${fileURLToPath(place)}:${line}`;
+  }
+  return file;
+}

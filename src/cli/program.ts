@@ -1,0 +1,54 @@
+import { Command } from "commander";
+import { addDoctor } from "./command/doctor.ts";
+import { addDown } from "./command/down.ts";
+import { addLogs } from "./command/logs.ts";
+import { addNew } from "./command/new.ts";
+import { addStatus } from "./command/status.ts";
+import { addTenantClose } from "./command/tenant/close.ts";
+import { addTenantCreate } from "./command/tenant/create.ts";
+import { addTenantList } from "./command/tenant/list.ts";
+import { addTenantResume } from "./command/tenant/resume.ts";
+import { addTenantShow } from "./command/tenant/show.ts";
+import { addTenantSuspend } from "./command/tenant/suspend.ts";
+import { addUp } from "./command/up.ts";
+import { example, type Invocation } from "./invocation.ts";
+
+/** The command line as a whole. Nothing in it ends the process: faults are thrown, usage errors too. */
+export function createProgram(invocation: Invocation): Command {
+  const { context, output } = invocation;
+  const program = new Command("rowhouse")
+    .description("Runs one Node.js application for many customers.")
+    .option("--json", "one JSON document on stdout, and nothing else there")
+    .option("--config <file>", "the rowhouse.config.ts; default: the nearest upward")
+    .option("--state-dir <folder>", "where everything is kept; default: .rowhouse beside the config")
+    .version(context.version, "-V, --version", "the version of Rowhouse")
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) =>
+        output.result(text.trim() === context.version ? { version: context.version } : { help: text }, () =>
+          text.trimEnd(),
+        ),
+      writeErr: (text) => output.progress(text.trimEnd()),
+      // The boundary prints all errors in one form.
+      outputError: () => {},
+    })
+    .addHelpText("after", example(invocation, "$0 up"));
+  addUp(program, invocation);
+  addDown(program, invocation);
+  addStatus(program, invocation);
+  addDoctor(program, invocation);
+  addLogs(program, invocation);
+  addNew(program, invocation);
+  const tenant = program
+    .command("tenant")
+    .description("sign tenants up, show, suspend, resume and close them")
+    .addHelpText("after", example(invocation, "$0 tenant list"));
+  addTenantCreate(tenant, invocation);
+  addTenantList(tenant, invocation);
+  addTenantShow(tenant, invocation);
+  addTenantSuspend(tenant, invocation);
+  addTenantResume(tenant, invocation);
+  addTenantClose(tenant, invocation);
+  return program;
+}
