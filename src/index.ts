@@ -15,6 +15,7 @@ export { assetUrl } from "./instance/assets.ts";
 export { currentTenant, withTenant } from "./instance/context.ts";
 export type {
   Tenant,
+  ListedTenantFile,
   TenantCache,
   TenantDatabase,
   TenantFile,

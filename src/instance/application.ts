@@ -92,7 +92,8 @@ export function defineApp(definition: ApplicationDefinition): Application {
  */
 export function readApplication(module: unknown): Application {
   const exported = (module as { default?: unknown } | null)?.default;
-  if (typeof exported === "object" && exported !== null && brand in exported) return exported as unknown as Application;
+  if (typeof exported === "object" && exported !== null && brand in exported)
+    return exported as unknown as Application;
   throw fault("E_APP_INVALID");
 }
 

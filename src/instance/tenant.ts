@@ -32,14 +32,18 @@ export interface TenantCache {
   remember<T>(key: string, ttlSeconds: number, load: () => T | Promise<T>): Promise<T>;
 }
 
-/** What is known of one of the tenant's files. */
-export interface TenantFile {
+/** What a listing knows of one of the tenant's files. */
+export interface ListedTenantFile {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
   readonly etag: string;
-  readonly contentType: string;
   readonly lastModified: Date;
+}
+
+/** What is known of one of the tenant's files. */
+export interface TenantFile extends ListedTenantFile {
+  readonly contentType: string;
 }
 
 /** The tenant's files, under a prefix that a key can't leave. @throws E_OBJECT_KEY from every method */
@@ -56,7 +60,7 @@ export interface TenantFiles {
     readonly prefix?: string;
     readonly after?: string;
     readonly limit?: number;
-  }): Promise<{ readonly files: readonly TenantFile[]; readonly next?: string }>;
+  }): Promise<{ readonly files: readonly ListedTenantFile[]; readonly next?: string }>;
   delete(key: string): Promise<void>;
   /** A URL that reads the file without credentials for so long; default 3600 s. */
   url(key: string, options?: { readonly expiresInSeconds?: number }): Promise<string>;

@@ -1,0 +1,63 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { fault } from "../core/error.ts";
+import { answerJson } from "./respond.ts";
+
+/** Where the control plane reaches an instance. */
+export const internalPath = "/_rowhouse/internal/";
+
+const longestBodyBytes = 10_000;
+
+/** What the control plane may ask of an instance. */
+export interface InternalActions {
+  readonly token: string;
+  /** Runs the application's seed as the tenant. */
+  readonly seed: (slug: string) => Promise<void>;
+}
+
+/**
+ * Answers a request under {@link internalPath}: `POST seed` with `{ slug }`.
+ * @throws E_UNAUTHORIZED without the internal token, E_NOT_FOUND, E_ARGUMENT, and what the action throws
+ */
+export async function answerInternal(
+  path: string,
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  actions: InternalActions,
+): Promise<void> {
+  const { request, response } = exchange;
+  if (!isAuthorized(request.headers.authorization, actions.token)) {
+    throw fault("E_UNAUTHORIZED", undefined, { remedy: "This path is for the platform's own processes." });
+  }
+  if (request.method !== "POST" || path !== `${internalPath}seed`) throw fault("E_NOT_FOUND");
+  const { slug } = await readJsonBody(request);
+  if (typeof slug !== "string") throw fault("E_ARGUMENT", "The body has no `slug`.");
+  await actions.seed(slug);
+  answerJson(response, 200, { slug, seeded: true });
+}
+
+/** Compares digests, so that neither the time nor the length tells anything of the token. */
+function isAuthorized(header: string | undefined, token: string): boolean {
+  const given = /^Bearer (.+)$/i.exec(header ?? "")?.[1] ?? "";
+  return timingSafeEqual(sha256(given), sha256(token)) && given !== "";
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+async function readJsonBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > longestBodyBytes) throw fault("E_ARGUMENT", "The body is too long.");
+    chunks.push(chunk);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(chunks).toString());
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Told below, together with JSON that is no object.
+  }
+  throw fault("E_ARGUMENT", "The body is no JSON object.");
+}
