@@ -29,9 +29,9 @@ export interface EmbeddedBalancerOptions {
 const patienceMilliseconds = 10_000;
 const retryMilliseconds = 20;
 const drainPollMilliseconds = 50;
-/** One that ends sooner has a reason that starting it again at once won't mend. */
+/** One that ends sooner, and again, has a reason that starting it at once won't mend. */
 const shortLifeMilliseconds = 2000;
-const crashPauseMilliseconds = 1000;
+const longestPauseMilliseconds = 5000;
 
 /** The region's balancer: talks to its process, which works on without whoever called this. */
 export function createBalancer(options: EmbeddedBalancerOptions): EmbeddedBalancer {
@@ -98,6 +98,7 @@ class BalancerProcess implements EmbeddedBalancer {
   async #watch(first: ProcessRecord): Promise<void> {
     const { processes, log } = this.#options;
     const signal = this.#stop.signal;
+    let shortLives = 0;
     for (let current = first; !signal.aborted; ) {
       try {
         await processes.exited(current, signal);
@@ -106,7 +107,8 @@ class BalancerProcess implements EmbeddedBalancer {
           level: "warn",
           message: `The balancer of ${this.#options.region} ended and is started again.`,
         });
-        if (lived < shortLifeMilliseconds) await sleep(crashPauseMilliseconds, undefined, { signal });
+        shortLives = lived < shortLifeMilliseconds ? shortLives + 1 : 0;
+        await sleep(pauseMilliseconds(shortLives), undefined, { signal });
         current = await this.#ensure();
       } catch (error) {
         if (signal.aborted) return;
@@ -114,7 +116,7 @@ class BalancerProcess implements EmbeddedBalancer {
           level: "error",
           message: `The balancer of ${this.#options.region} can't be started: ${error}`,
         });
-        await sleep(crashPauseMilliseconds, undefined, { signal }).catch(() => {});
+        await sleep(longestPauseMilliseconds, undefined, { signal }).catch(() => {});
       }
     }
   }
@@ -157,4 +159,8 @@ class BalancerProcess implements EmbeddedBalancer {
     const problem = document as { code?: unknown; detail?: unknown; remedy?: unknown };
     throw fromErrorJson({ code: problem.code, message: problem.detail, remedy: problem.remedy });
   }
+}
+
+function pauseMilliseconds(shortLives: number): number {
+  return shortLives < 2 ? 0 : Math.min(100 * 2 ** shortLives, longestPauseMilliseconds);
 }

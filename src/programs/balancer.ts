@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { startBalancerServer } from "../embedded/balancer/server.ts";
 import { createSystemClock, createSystemRandom } from "../embedded/clock.ts";
@@ -21,5 +22,7 @@ await runUntilSignal(async () => {
     random: createSystemRandom(),
     log: logLine,
   });
+  // Node writes the cache at its end, which a killed process does not see; its successor is to start fast.
+  flushCompileCache();
   return () => server.stop();
 });

@@ -1,20 +1,17 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { json } from "node:stream/consumers";
-import { z } from "zod";
 import { fault } from "../../core/error.ts";
 import { publicError } from "../../core/problem.ts";
+import type { BalancerTarget } from "../../ports/balancer.ts";
 import { sendError } from "../proxy/answer.ts";
 import type { TargetTable } from "./target-table.ts";
 
 /** Where the process takes orders, on its one listener, from whoever shows the internal token. */
 export const adminPath = "/_rowhouse/balancer/targets";
 
-const targetSchema = z.strictObject({
-  address: z.string().regex(/^[^\s/@?#]+:\d{1,5}$/, "an address is host:port"),
-  zone: z.string().min(1),
-});
-const drainSchema = z.coerce.number().min(0).max(3600).default(30);
+const addressPattern = /^[^\s/@?#]+:\d{1,5}$/;
+const defaultDrainSeconds = 30;
 
 /** True when the request is for the administration and shows the token; all others learn nothing of it. */
 export function isAdministration(request: IncomingMessage, internalToken: string): boolean {
@@ -33,21 +30,29 @@ export async function administer(
     const id = decodeURIComponent(url.pathname.slice(adminPath.length + 1));
     if (request.method === "GET" && id === "") return send(response, 200, table.list());
     if (request.method === "PUT" && id !== "") {
-      const target = targetSchema.safeParse(await json(request));
-      if (!target.success) throw fault("E_ARGUMENT", z.prettifyError(target.error));
-      await table.register({ id, ...target.data });
+      await table.register(readTarget(id, await json(request)));
       return send(response, 204);
     }
     if (request.method === "DELETE" && id !== "") {
-      const drain = drainSchema.safeParse(url.searchParams.get("drainSeconds") ?? undefined);
-      if (!drain.success) throw fault("E_ARGUMENT", z.prettifyError(drain.error));
-      await table.deregister(id, drain.data);
+      const drainSeconds = Number(url.searchParams.get("drainSeconds") ?? defaultDrainSeconds);
+      if (!(drainSeconds >= 0)) throw fault("E_ARGUMENT", "drainSeconds is no number of seconds.");
+      await table.deregister(id, drainSeconds);
       return send(response, 204);
     }
     throw fault("E_NOT_FOUND");
   } catch (error) {
     sendError(request, response, publicError(error));
   }
+}
+
+/** Checked by hand: loading a schema library would lengthen the gap when the process is started again. */
+function readTarget(id: string, body: unknown): BalancerTarget {
+  const { address, zone } = (body ?? {}) as { address?: unknown; zone?: unknown };
+  if (typeof address !== "string" || !addressPattern.test(address)) {
+    throw fault("E_ARGUMENT", "A target's address is host:port.");
+  }
+  if (typeof zone !== "string" || zone === "") throw fault("E_ARGUMENT", "A target's zone is missing.");
+  return { id, address, zone };
 }
 
 function send(response: ServerResponse, status: number, body?: unknown): void {

@@ -9,7 +9,6 @@ import type { Clock, Random } from "../../ports/clock.ts";
 import { Exchange } from "./exchange.ts";
 import type { Upgrade } from "./front.ts";
 import { announcesBody, readBody } from "./request-body.ts";
-import { UploadWatch } from "./upload-watch.ts";
 import type { Upstreams } from "./upstream.ts";
 
 /** A request that names one host and one path. */
@@ -41,7 +40,6 @@ export class Forwarder {
   readonly #marker: string;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #uploads = new UploadWatch();
 
   constructor(options: {
     readonly role: "edge" | "balancer";
@@ -71,7 +69,6 @@ export class Forwarder {
       new Exchange({ ...exchange, body: { kind: "none" } }).attempt();
       return;
     }
-    this.#uploads.add(request, response);
     readBody(request, isIdempotent(request.method ?? "")).then(
       (body) => new Exchange({ ...exchange, body }).attempt(),
       // Nobody is left to be told.

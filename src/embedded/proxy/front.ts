@@ -5,6 +5,8 @@ import { fault, type RowhouseError } from "../../core/error.ts";
 import { publicError } from "../../core/problem.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { rawAnswer, sendError } from "./answer.ts";
+import { announcesBody } from "./request-body.ts";
+import { UploadWatch } from "./upload-watch.ts";
 
 /** A connection that left HTTP: the socket, and what the client sent right behind its request. */
 export interface Upgrade {
@@ -30,6 +32,7 @@ export class Front {
   readonly #server: Server;
   readonly #handler: FrontHandler;
   readonly #clock: Clock;
+  readonly #uploads = new UploadWatch();
   readonly #latest = new WeakMap<Duplex, ServerResponse>();
   readonly #refused = new WeakSet<Duplex>();
   readonly #tunnels = new Set<Socket>();
@@ -100,6 +103,7 @@ export class Front {
   #onRequest(request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): void {
     this.#latest.set(request.socket, response);
     if (this.#closing) response.shouldKeepAlive = false;
+    if (announcesBody(request.rawHeaders)) this.#uploads.add(request, response);
     try {
       this.#handler(request, response, upgrade);
     } catch (error) {
