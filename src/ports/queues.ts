@@ -9,6 +9,9 @@ export interface QueueMessage {
   readonly sentAt: Date;
 }
 
+/** A message that nobody acknowledged in time, too often. It can't be held, so it has no receipt. */
+export type DeadLetter = Omit<QueueMessage, "receipt">;
+
 export interface QueueOptions {
   /** How long a received message stays invisible; 0 to 43,200 s (12 h). */
   readonly visibilityTimeoutSeconds: number;
@@ -16,21 +19,43 @@ export interface QueueOptions {
   readonly maxReceives: number;
 }
 
-/** A region's queues: at least once, in no promised order. Bodies are text of at most 256 kB. */
+/**
+ * A region's queues: at least once, in no promised order. Bodies are text of 1 to 262,144 bytes that XML can hold.
+ * All methods throw E_NOT_FOUND for a queue that was never ensured, and E_ARGUMENT for what is out of range.
+ */
 export interface Queues {
   /** Makes the queue and its dead-letter queue, or changes its options. */
   ensure(queue: string, options: QueueOptions): Promise<void>;
   /** `delaySeconds`: 0 to 900. */
-  send(queue: string, body: string, options?: { readonly delaySeconds?: number }): Promise<{ readonly id: string }>;
+  send(
+    queue: string,
+    body: string,
+    options?: { readonly delaySeconds?: number },
+  ): Promise<{ readonly id: string }>;
   /** Up to `max` (at most 10) messages; waits up to `waitSeconds` (at most 20) for the first. */
-  receive(queue: string, options: { readonly max: number; readonly waitSeconds?: number }): Promise<readonly QueueMessage[]>;
-  /** "Still alive": the message stays invisible for so long from now; 0 returns it at once. */
+  receive(
+    queue: string,
+    options: { readonly max: number; readonly waitSeconds?: number },
+  ): Promise<readonly QueueMessage[]>;
+  /**
+   * "Still alive": the message stays invisible for so long from now; 0 returns it at once. No error when the
+   * delivery is over: the message may be with someone else by then, whose delivery should stay as it is.
+   */
   changeVisibility(queue: string, receipt: string, visibilityTimeoutSeconds: number): Promise<void>;
-  /** Done; the message is gone for good. */
+  /** Done; the message is gone for good. No error when the delivery is over. */
   acknowledge(queue: string, receipt: string): Promise<void>;
   /** Approximate counts. */
-  depth(queue: string): Promise<{ readonly visible: number; readonly inFlight: number; readonly delayed: number; readonly dead: number }>;
-  /** Oldest first, at most `max`; `redrive` puts dead letters back. */
-  deadLetters(queue: string, options: { readonly max: number; readonly redrive?: boolean }): Promise<readonly QueueMessage[]>;
+  depth(queue: string): Promise<{
+    readonly visible: number;
+    readonly inFlight: number;
+    readonly delayed: number;
+    readonly dead: number;
+  }>;
+  /** At most `max` (at most 10), oldest first where the engine knows; `redrive` puts them back as if newly sent. */
+  deadLetters(
+    queue: string,
+    options: { readonly max: number; readonly redrive?: boolean },
+  ): Promise<readonly DeadLetter[]>;
+  /** Ends all waiting. */
   close(): Promise<void>;
 }
