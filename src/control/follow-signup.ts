@@ -17,7 +17,7 @@ export function hasEnded(status: SignupStatus): boolean {
  * @throws E_REGION_UNAVAILABLE when the region stays silent
  */
 export async function* followSignup(
-  region: RegionControl,
+  region: Pick<RegionControl, "waitForSignup">,
   first: SignupStatus,
   signal: AbortSignal,
 ): AsyncGenerator<SignupStatus, void, void> {
@@ -48,7 +48,7 @@ const eventsOf: Readonly<Record<SignupStepStatus["state"], number>> = {
 };
 
 async function nextStatus(
-  region: RegionControl,
+  region: Pick<RegionControl, "waitForSignup">,
   last: SignupStatus,
   signal: AbortSignal,
 ): Promise<SignupStatus | undefined> {

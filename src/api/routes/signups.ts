@@ -1,12 +1,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { streamSSE } from "hono/streaming";
-import { followSignup } from "../../control/follow-signup.ts";
 import type { RegionControl, SignupStatus } from "../../control/region-control.ts";
-import { fault, toRowhouseError } from "../../core/error.ts";
-import { problemDocument } from "../../core/problem.ts";
+import { fault } from "../../core/error.ts";
 import type { Api, ApiDependencies } from "../dependencies.ts";
 import { problemResponse } from "../schema/problem.ts";
 import { signupParameter, signupSchema } from "../schema/signup.ts";
+import { streamSignup } from "../signup-events.ts";
 
 const readSignup = createRoute({
   method: "get",
@@ -33,8 +31,6 @@ const followEvents = createRoute({
   },
 });
 
-const keepAliveMilliseconds = 15_000;
-
 /** `GET /v1/signups/:id` and its events */
 export function addSignupRoutes(api: Api, { regions }: ApiDependencies): void {
   api.openapi(readSignup, async (context) => {
@@ -43,26 +39,7 @@ export function addSignupRoutes(api: Api, { regions }: ApiDependencies): void {
   });
   api.openapi(followEvents, async (context) => {
     const { region, status } = await findSignup(regions, context.req.valid("param").id);
-    // Proxies that buffer would hold the events back.
-    context.header("x-accel-buffering", "no");
-    return streamSSE(context, async (stream) => {
-      const aborted = new AbortController();
-      stream.onAbort(() => aborted.abort());
-      // A comment: clients pass over it, and what is between keeps the connection open.
-      const keepAlive = setInterval(() => void stream.write(":\n\n"), keepAliveMilliseconds);
-      try {
-        for await (const change of followSignup(region, status, aborted.signal)) {
-          await stream.writeSSE({ event: "status", data: JSON.stringify(change) });
-        }
-      } catch (error) {
-        await stream.writeSSE({
-          event: "problem",
-          data: JSON.stringify(problemDocument(toRowhouseError(error))),
-        });
-      } finally {
-        clearInterval(keepAlive);
-      }
-    });
+    return streamSignup(context, region, status, { isPublic: false });
   });
 }
 
