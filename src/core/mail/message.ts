@@ -24,7 +24,7 @@ export function parseMailbox(text: string, field: "from" | "to"): Mailbox {
   checkHeader(text, field);
   const named = /^([^<>]*)<([^<>]*)>$/.exec(text.trim());
   const address = (named ? (named[2] ?? "") : text).trim();
-  const name = (named?.[1] ?? "").trim().replace(/^"(.*)"$/, "$1");
+  const name = unquote((named?.[1] ?? "").trim());
   if (address.length > maximumAddressLength || !z.regexes.html5Email.test(address)) {
     throw fault(
       "E_ARGUMENT",
@@ -32,6 +32,12 @@ export function parseMailbox(text: string, field: "from" | "to"): Mailbox {
     );
   }
   return { name, address };
+}
+
+/** The text of a quoted string (RFC 5322, 3.2.4); any other text as it is. */
+function unquote(text: string): string {
+  const quoted = /^"(.*)"$/.exec(text)?.[1];
+  return quoted === undefined ? text : quoted.replace(/\\(.)/g, "$1");
 }
 
 /** The form in which an address is compared: mail systems that tell case apart have died out. @throws E_ARGUMENT */
