@@ -10,13 +10,15 @@ import { fault, RowhouseError } from "../core/error.ts";
  * @throws E_CONFIG with the file and line, or with the keys that are wrong
  */
 export async function loadConfig(file: string): Promise<Config> {
-  resolveOwnName();
   const url = pathToFileURL(file).href;
+  const hooks = hookInto(url);
   let module: { default?: unknown };
   try {
     module = (await import(url)) as { default?: unknown };
   } catch (error) {
     throw loadFault(file, url, error);
+  } finally {
+    hooks.deregister();
   }
   if (module.default === undefined) {
     throw fault("E_CONFIG", `The file ${file} exports no config.`, {
@@ -31,13 +33,13 @@ export async function loadConfig(file: string): Promise<Config> {
   }
 }
 
-let isRegistered = false;
-
-/** An application that has not installed `rowhouse` yet gets the copy that runs, so that a new folder works at once. */
-function resolveOwnName(): void {
-  if (isRegistered) return;
-  isRegistered = true;
-  registerHooks({
+/**
+ * What Node is told while a config loads. An application that has not installed `rowhouse` yet gets the copy that
+ * runs, so that a new folder works at once. And the file is an ES module whatever its package.json says, or if
+ * there is none: Node would guess, and loses the line of a syntax error over it.
+ */
+function hookInto(url: string) {
+  return registerHooks({
     resolve: (specifier, context, nextResolve) => {
       try {
         return nextResolve(specifier, context);
@@ -47,6 +49,8 @@ function resolveOwnName(): void {
         return nextResolve(specifier, { ...context, parentURL: import.meta.url });
       }
     },
+    load: (loaded, context, nextLoad) =>
+      nextLoad(loaded, loaded === url ? { ...context, format: "module-typescript" } : context),
   });
 }
 
