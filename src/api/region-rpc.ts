@@ -5,6 +5,20 @@ import { fault, fromErrorJson, toRowhouseError } from "../core/error.ts";
 
 type Method = keyof RegionControl;
 
+/** A release on its way to a region. */
+export interface ReleasePackage {
+  readonly version: string;
+  /** Hex, over the zip's bytes. */
+  readonly sha256: string;
+  readonly zip: Uint8Array;
+}
+
+/** Where a controller listens, and what it must be shown. */
+export interface RegionAddress {
+  readonly url: string;
+  readonly internalToken: string;
+}
+
 /** Every method of {@link RegionControl}; the type makes a new one be named here. */
 const methods: Readonly<Record<Method, true>> = {
   startSignup: true,
@@ -22,6 +36,7 @@ const methods: Readonly<Record<Method, true>> = {
 /** The controller's side: `POST /rpc/<method>` with JSON, for the control plane's own processes only. */
 export function createRegionServer(parts: {
   readonly control: RegionControl;
+  readonly installRelease: (release: ReleasePackage) => Promise<void>;
   readonly internalToken: string;
 }): Hono {
   const app = new Hono();
@@ -37,6 +52,11 @@ export function createRegionServer(parts: {
     const result = await call.call(parts.control, await context.req.json());
     return context.json({ result: result ?? null });
   });
+  app.put("/releases/:version/:sha256", async (context) => {
+    const { version, sha256 } = context.req.param();
+    await parts.installRelease({ version, sha256, zip: new Uint8Array(await context.req.arrayBuffer()) });
+    return context.json({ result: null });
+  });
   app.onError((thrown, context) => {
     const error = toRowhouseError(thrown);
     return context.json({ error: error.toJSON() }, error.status as 500);
@@ -45,40 +65,36 @@ export function createRegionServer(parts: {
 }
 
 /** The control plane's side of the same: a region as an object, wherever its controller runs. */
-export function createRegionClient(parts: {
-  readonly url: string;
-  readonly internalToken: string;
-}): RegionControl {
-  async function call(method: Method, argument: unknown): Promise<unknown> {
-    const response = await send(parts, method, argument);
-    const body = (await response.json()) as {
-      result?: unknown;
-      error?: { code?: unknown; message?: unknown };
-    };
-    if (body.error) throw fromErrorJson(body.error);
-    return body.result ?? undefined;
-  }
-  const client = Object.keys(methods).map((method) => [
-    method,
-    (argument: unknown = {}) => call(method as Method, argument),
-  ]);
-  return Object.fromEntries(client) as unknown as RegionControl;
+export function createRegionClient(address: RegionAddress): RegionControl {
+  const call =
+    (method: string) =>
+    (argument: unknown = {}) =>
+      send(address, `/rpc/${method}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(argument),
+      });
+  return Object.fromEntries(
+    Object.keys(methods).map((method) => [method, call(method)]),
+  ) as unknown as RegionControl;
 }
 
-async function send(
-  parts: { readonly url: string; readonly internalToken: string },
-  method: Method,
-  argument: unknown,
-): Promise<Response> {
-  try {
-    return await fetch(`${parts.url}/rpc/${method}`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${parts.internalToken}`, "content-type": "application/json" },
-      body: JSON.stringify(argument),
-    });
-  } catch (cause) {
+/** Ships a release to a region. @throws E_RELEASE_CORRUPT, E_REGION_UNAVAILABLE */
+export async function shipRelease(address: RegionAddress, release: ReleasePackage): Promise<void> {
+  await send(address, `/releases/${release.version}/${release.sha256}`, {
+    method: "PUT",
+    body: Buffer.from(release.zip),
+  });
+}
+
+async function send(address: RegionAddress, path: string, init: RequestInit): Promise<unknown> {
+  const headers = { ...init.headers, authorization: `Bearer ${address.internalToken}` };
+  const response = await fetch(`${address.url}${path}`, { ...init, headers }).catch((cause: unknown) => {
     throw fault("E_REGION_UNAVAILABLE", undefined, { cause });
-  }
+  });
+  const body = (await response.json()) as { result?: unknown; error?: { code?: unknown; message?: unknown } };
+  if (body.error) throw fromErrorJson(body.error);
+  return body.result ?? undefined;
 }
 
 function isEqual(given: string, expected: string): boolean {

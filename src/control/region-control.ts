@@ -59,7 +59,10 @@ export interface RegionStatus {
 /** What the control plane asks of its arm in a region. Everything that says who a tenant is stays behind it. */
 export interface RegionControl {
   /** Returns when the slug is reserved. @throws E_TENANT_SLUG_TAKEN and all that a first step can refuse */
-  startSignup(signup: { readonly input: SignupInput; readonly idempotencyKey?: string }): Promise<SignupStatus>;
+  startSignup(signup: {
+    readonly input: SignupInput;
+    readonly idempotencyKey?: string;
+  }): Promise<SignupStatus>;
   /** `undefined` when this region has no such sign-up. */
   signup(query: { readonly id: string }): Promise<SignupStatus | undefined>;
   /** The next status that differs from one with `seen` finished steps, or the same one after `timeoutSeconds`. */

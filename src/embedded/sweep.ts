@@ -3,49 +3,35 @@ import { processIdentity } from "./process-identity.ts";
 import { type ProcessKind, type ProcessRecord, type ProcessTable, stateFolderVariable } from "./processes.ts";
 import type { StateFolder } from "./state-folder.ts";
 
-/** Who goes first: nobody is left without what it depends on, and no controller restarts what was just stopped. */
-const order: readonly {
-  readonly kind: ProcessKind;
-  readonly signal: NodeJS.Signals;
-  readonly graceMilliseconds: number;
-}[] = [
-  { kind: "controller", signal: "SIGTERM", graceMilliseconds: 10_000 },
-  { kind: "balancer", signal: "SIGTERM", graceMilliseconds: 10_000 },
-  { kind: "instance", signal: "SIGTERM", graceMilliseconds: 10_000 },
-  // SIGINT is Postgres's fast shutdown: it ends sessions and writes a checkpoint.
-  { kind: "postgres", signal: "SIGINT", graceMilliseconds: 30_000 },
-];
+/** Who goes first: no controller restarts what was just stopped, and nobody is left without what it depends on. */
+const order: readonly ProcessKind[] = ["controller", "balancer", "instance"];
 
-/** Ends the processes of a state folder in order; returns how many there were. */
-export async function sweepProcesses(
-  folder: StateFolder,
+const graceMilliseconds = 10_000;
+
+/** Ends all processes of a state folder but its databases, in order; returns how many there were. */
+export async function stopProcesses(
   processes: ProcessTable,
-  options: { readonly keepDatabases?: boolean; onStop?(record: ProcessRecord): void } = {},
+  onStop: (record: ProcessRecord) => void = () => {},
 ): Promise<number> {
   let stopped = 0;
-  for (const { kind, signal, graceMilliseconds } of order) {
-    if (kind === "postgres" && options.keepDatabases) continue;
-    for (const group of shutdownGroups(await processes.list(kind))) {
-      await Promise.all(
-        group.map(async (record) => {
-          options.onStop?.(record);
-          await processes.terminate(record.name, { signal, graceMilliseconds });
-        }),
-      );
-      stopped += group.length;
-    }
+  for (const kind of order) {
+    const records = await processes.list(kind);
+    await Promise.all(
+      records.map(async (record) => {
+        onStop(record);
+        await processes.terminate(record.name, { graceMilliseconds });
+      }),
+    );
+    stopped += records.length;
   }
-  return stopped + (options.keepDatabases ? 0 : await endUnrecorded(folder));
+  return stopped;
 }
 
-/** Standbys stop after their primaries, so that they have all that those wrote. */
-function shutdownGroups(records: readonly ProcessRecord[]): ProcessRecord[][] {
-  const isStandby = (record: ProcessRecord) => record.labels.role === "standby";
-  return [records.filter((record) => !isStandby(record)), records.filter(isStandby)];
-}
-
-/** A crash between a start and its record leaves a process that only its environment gives away. Linux only. */
-async function endUnrecorded(folder: StateFolder): Promise<number> {
+/**
+ * Kills what no record names: a crash between a start and its record leaves a process that only its environment
+ * gives away. Linux only; returns how many there were.
+ */
+export async function killUnrecorded(folder: StateFolder): Promise<number> {
   if (process.platform !== "linux") return 0;
   const marker = `${stateFolderVariable}=${folder.path}\0`;
   const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 1 && pid !== process.pid);

@@ -75,11 +75,13 @@ export class DirectoryCopy {
   }
 
   /**
-   * What memory knows, or else the database.
+   * What memory knows, or else the database: of an unknown tenant, and of one that is still being made.
    * @throws E_REGION_UNAVAILABLE when neither can tell
    */
   async lookup(slug: string): Promise<DirectoryEntry | undefined> {
-    return this.#entries.get(slug) ?? this.#fetch(slug);
+    const known = this.#entries.get(slug);
+    // The notice that a new tenant became active may still be on its way.
+    return known && known.state !== "provisioning" ? known : this.#fetch(slug);
   }
 
   /** Resolves to true when the entry became what is waited for, to false when it did not in time. */

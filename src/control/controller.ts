@@ -1,0 +1,178 @@
+import type { Config } from "../core/config/schema.ts";
+import { fault, toRowhouseError } from "../core/error.ts";
+import type { RegionPlatform } from "../ports/platform.ts";
+import type { ConnectOptions } from "../postgres/connect.ts";
+import type { WriterPool } from "../postgres/pool.ts";
+import { Directory } from "./directory.ts";
+import { DirectorySync } from "./directory-sync.ts";
+import { FleetKeeper } from "./fleet/fleet-keeper.ts";
+import { Region } from "./region.ts";
+import { firstSharedServer, type RegionContext } from "./region-context.ts";
+import type { RegionControl } from "./region-control.ts";
+import {
+  findInstalledRelease,
+  type InstalledRelease,
+  installRelease,
+  type ReadMigrations,
+} from "./release/installed.ts";
+import { prepareControlSchema } from "./schema.ts";
+import { publishRegion } from "./signup/address.ts";
+import { createSeeder } from "./signup/seed.ts";
+import { Administration } from "./tenant-data/administration.ts";
+import { Locations } from "./tenant-data/locations.ts";
+import { SpareDatabases } from "./tenant-data/spares.ts";
+import { TenantData } from "./tenant-data/tenant-data.ts";
+
+const reconcileMilliseconds = 200;
+const publishPauseMilliseconds = 2000;
+
+export interface ControllerParts {
+  readonly name: string;
+  readonly config: Config;
+  readonly platform: RegionPlatform;
+  readonly pool: WriterPool;
+  readonly directoryPool: WriterPool;
+  readonly directoryConnection: ConnectOptions;
+  readonly readMigrations: ReadMigrations;
+  readonly internalToken: string;
+  readonly tenantUrl: (slug: string) => string;
+  readonly log: (entry: { readonly level: "info" | "warn" | "error"; readonly message: string }) => void;
+}
+
+/** The control plane's arm in a region while it runs. */
+export interface RunningController {
+  readonly control: RegionControl;
+  /** Makes a release the region's current one; instances follow. @throws E_RELEASE_CORRUPT */
+  installRelease(release: {
+    readonly version: string;
+    readonly sha256: string;
+    readonly zip: Uint8Array;
+  }): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Brings a region's tables up to date, resumes what a crash interrupted, and keeps the region as it should be. */
+export async function startController(parts: ControllerParts): Promise<RunningController> {
+  const { platform, pool, config } = parts;
+  await prepareControlSchema(pool, "region");
+  const releaseParts = { ...platform, readMigrations: parts.readMigrations };
+  let release: InstalledRelease | undefined = await findInstalledRelease(releaseParts);
+  const context = createContext(parts, () => release);
+  await context.tenantData.prepareSharedServer(firstSharedServer);
+
+  const spares = new SpareDatabases(context);
+  const zones = context.region.zones;
+  const fleet = new FleetKeeper({ platform, config, zones, release: () => release });
+  const control = new Region({ context, fleet, spares });
+  const sync = new DirectorySync({
+    directory: context.directory,
+    pool,
+    connection: parts.directoryConnection,
+  });
+  sync.start();
+  const reconciling = repeat(parts, "fleet", reconcileMilliseconds, () => fleet.reconcile());
+  // The directory may be away while a controller starts again: its region goes on without.
+  const publishing = repeatUntilDone(parts, "address", () => publishRegion(context));
+  await platform.workflows.launch();
+  const refill = () =>
+    void spares.refill().catch((error: unknown) => logFault(parts, "spare databases", error));
+  if (release) refill();
+
+  return {
+    control,
+    async installRelease(candidate) {
+      if (release?.sha256 !== candidate.sha256) release = await installRelease(releaseParts, candidate);
+      refill();
+    },
+    async stop() {
+      await Promise.all([reconciling.stop(), publishing.stop()]);
+      await sync.stop();
+      await spares.stop();
+      await platform.workflows.stop();
+      await context.administration.close();
+    },
+  };
+}
+
+function createContext(parts: ControllerParts, release: () => InstalledRelease | undefined): RegionContext {
+  const { platform, pool, config, name } = parts;
+  const region = config.regions[name];
+  if (!region) throw fault("E_REGION_UNKNOWN", `The configuration names no region "${name}".`);
+  const [firstZone = "", secondZone = ""] = region.zones;
+  const administration = new Administration(platform.databases);
+  const locations = new Locations({ pool, keys: platform.keys, random: platform.random });
+  return {
+    name,
+    config,
+    region,
+    platform,
+    pool,
+    directory: new Directory(parts.directoryPool),
+    administration,
+    locations,
+    tenantData: new TenantData({
+      databases: platform.databases,
+      administration,
+      locations,
+      keys: platform.keys,
+      regionPool: pool,
+      zones: [firstZone, secondZone],
+    }),
+    release: () => {
+      const current = release();
+      if (!current) throw fault("E_RELEASE_MISSING");
+      return current;
+    },
+    seed: createSeeder({ balancer: platform.balancer, internalToken: parts.internalToken }),
+    tenantUrl: parts.tenantUrl,
+  };
+}
+
+/** Runs `work` again and again with a pause between; a round that fails is logged once per new reason. */
+function repeat(
+  parts: ControllerParts,
+  what: string,
+  pauseMilliseconds: number,
+  work: () => Promise<void>,
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  let lastReason = "";
+  const loop = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        await work();
+        lastReason = "";
+      } catch (error) {
+        const { message } = toRowhouseError(error);
+        if (message !== lastReason) logFault(parts, what, error);
+        lastReason = message;
+      }
+      await parts.platform.clock.sleep(pauseMilliseconds, stopping.signal).catch(() => {});
+    }
+  };
+  const running = loop();
+  return {
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Tries `work` until it succeeds once. */
+function repeatUntilDone(
+  parts: ControllerParts,
+  what: string,
+  work: () => Promise<void>,
+): { stop(): Promise<void> } {
+  let done = false;
+  return repeat(parts, what, publishPauseMilliseconds, async () => {
+    if (done) return;
+    await work();
+    done = true;
+  });
+}
+
+function logFault(parts: ControllerParts, what: string, error: unknown): void {
+  parts.log({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
+}

@@ -1,0 +1,83 @@
+import { join } from "node:path";
+import type { DataPlatform } from "../ports/platform.ts";
+import type { ConnectOptions } from "../postgres/connect.ts";
+import { WriterPool } from "../postgres/pool.ts";
+import { createCache, type PostgresCache } from "./cache.ts";
+import { createSystemClock, createSystemRandom } from "./clock.ts";
+import { type ControlDatabase, controlDatabaseConnection } from "./control-database.ts";
+import { openDatabases } from "./databases.ts";
+import { createKeys } from "./keys.ts";
+import { createMail } from "./mail.ts";
+import { createObjects, type FileObjects } from "./objects.ts";
+import { createObjectsHandler } from "./objects-handler.ts";
+import { createQueues } from "./queues.ts";
+import { createRegistry } from "./registry.ts";
+import type { Settings } from "./settings.ts";
+import { ensureSigningKey } from "./signing-key.ts";
+import type { StateFolder } from "./state-folder.ts";
+
+/** The shared database server that a region begins with; its control database is there too. */
+export const sharedServer = "shared-1";
+
+export interface OpenRegion {
+  readonly folder: StateFolder;
+  readonly settings: Settings;
+  readonly region: string;
+  /** Shown in pg_stat_activity. */
+  readonly applicationName: string;
+  /** Connections to the region's control database. */
+  readonly maxConnections: number;
+}
+
+/** The data side of a region with what its engines stand on. */
+export interface OpenDataPlatform {
+  readonly platform: DataPlatform & { readonly cache: PostgresCache; readonly objects: FileObjects };
+  readonly connection: ConnectOptions;
+  readonly pool: WriterPool;
+  readonly objectsHandler: ReturnType<typeof createObjectsHandler>;
+  close(): Promise<void>;
+}
+
+/** Where a region's control database is. */
+export function regionControlDatabase(folder: StateFolder, region: string): ControlDatabase {
+  return { folder: folder.region(region), server: sharedServer, database: "rowhouse_region" };
+}
+
+/** Opens a region's data side; its databases must have been made. @throws E_NOT_RUNNING, E_DATABASE_UNAVAILABLE */
+export async function openDataPlatform(options: OpenRegion): Promise<OpenDataPlatform> {
+  const folder = options.folder.region(options.region);
+  const [clock, random] = [createSystemClock(), createSystemRandom()];
+  const keys = await createKeys({ file: join(folder, "keys.json"), random });
+  const databases = openDatabases({ folder: join(folder, "databases"), keys });
+  const connection = await controlDatabaseConnection(
+    { databases, keys },
+    { ...regionControlDatabase(options.folder, options.region), applicationName: options.applicationName },
+  );
+  const pool = new WriterPool({ ...connection, max: options.maxConnections });
+  const signingKey = await ensureSigningKey(keys, join(folder, "signing-key.json"));
+  const objects = await createObjects({ folder: join(folder, "objects"), signingKey, clock });
+  const { smtp } = options.settings.config.mail;
+  const platform = {
+    region: options.region,
+    clock,
+    random,
+    keys,
+    registry: createRegistry({ pool }),
+    databases,
+    objects,
+    cache: createCache({ pool }),
+    queues: createQueues({ pool, clock }),
+    mail: createMail({ pool, clock, ...(smtp === undefined ? {} : { smtp }) }),
+  };
+  return {
+    platform,
+    connection,
+    pool,
+    objectsHandler: createObjectsHandler({ objects, signingKey, clock }),
+    close: async () => {
+      await platform.queues.close();
+      await objects.close();
+      await pool.end();
+    },
+  };
+}

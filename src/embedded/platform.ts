@@ -1,0 +1,140 @@
+import { join } from "node:path";
+import type { RegionPlatform } from "../ports/platform.ts";
+import type { ConnectOptions } from "../postgres/connect.ts";
+import { WriterPool } from "../postgres/pool.ts";
+import { createBalancer, type EmbeddedBalancer } from "./balancer.ts";
+import { prepareCache } from "./cache.ts";
+import { createSystemClock } from "./clock.ts";
+import {
+  type ControlDatabase,
+  controlDatabaseConnection,
+  ensureControlDatabase,
+} from "./control-database.ts";
+import {
+  type OpenDataPlatform,
+  openDataPlatform,
+  regionControlDatabase,
+  sharedServer,
+} from "./data-platform.ts";
+import type { EmbeddedDatabases } from "./databases.ts";
+import { openDatabases } from "./databases.ts";
+import { createDns } from "./dns.ts";
+import { createFleets } from "./fleets.ts";
+import { createIntegrations } from "./integrations.ts";
+import { createKeys } from "./keys.ts";
+import { prepareMail } from "./mail.ts";
+import { ProcessTable } from "./processes.ts";
+import { prepareRegistry } from "./registry.ts";
+import { regionSettings, type Settings } from "./settings.ts";
+import { openRegionDatabases } from "./state-databases.ts";
+import type { StateFolder } from "./state-folder.ts";
+import { createWorkflows } from "./workflows.ts";
+
+type Log = (entry: { readonly level: "info" | "warn" | "error"; readonly message: string }) => void;
+
+export interface OpenEmbeddedRegion {
+  readonly folder: StateFolder;
+  readonly settings: Settings;
+  readonly region: string;
+  readonly internalToken: string;
+  readonly log: Log;
+}
+
+/** Everything of a region, for its controller. */
+export interface EmbeddedRegion {
+  readonly platform: RegionPlatform;
+  readonly data: OpenDataPlatform;
+  readonly databases: EmbeddedDatabases;
+  readonly balancer: EmbeddedBalancer;
+  /** The directory's database, in the control plane. */
+  readonly directoryPool: WriterPool;
+  readonly directoryConnection: ConnectOptions;
+  close(): Promise<void>;
+}
+
+/** The directory's server, its database and where its login is kept. */
+export const directoryServer = "directory";
+
+export function directoryDatabase(folder: StateFolder): ControlDatabase {
+  return { folder: folder.global, server: directoryServer, database: "rowhouse_directory" };
+}
+
+/** Starts a region's databases and balancer, or takes over those that run, and opens all its ports. */
+export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<EmbeddedRegion> {
+  const { folder, settings, region, log } = options;
+  const { listeners, region: regionConfig } = regionSettings(settings, region);
+  const processes = new ProcessTable(folder);
+  const clock = createSystemClock();
+  const keys = await createKeys({ file: join(folder.region(region), "keys.json") });
+  const balancer = createBalancer({
+    folder,
+    region,
+    host: settings.host,
+    port: listeners.balancer,
+    processes,
+    internalToken: options.internalToken,
+    log,
+  });
+  const databases = await openRegionDatabases(folder, settings, region, (message) =>
+    log({ level: "info", message }),
+  );
+  const [firstZone = "a", secondZone = "b"] = regionConfig.zones;
+  await Promise.all([
+    balancer.start(),
+    databases.create({ name: sharedServer, zones: [firstZone, secondZone], size: "shared" }),
+  ]);
+  databases.watch();
+  await ensureControlDatabase({ databases, keys }, regionControlDatabase(folder, region));
+  const data = await openDataPlatform({
+    folder,
+    settings,
+    region,
+    applicationName: "rowhouse-controller",
+    maxConnections: 10,
+  });
+  for (const prepare of [prepareRegistry, prepareCache, prepareMail]) await prepare(data.pool);
+  const directory = await openDirectory(folder, "rowhouse-controller");
+  const platform: RegionPlatform = {
+    ...data.platform,
+    databases,
+    balancer,
+    workflows: createWorkflows({ connection: data.connection, name: region, clock, log }),
+    fleets: createFleets({
+      region,
+      statePath: folder.path,
+      processes,
+      ports: listeners.instances,
+      host: "127.0.0.1",
+    }),
+    integrations: createIntegrations({ config: settings.config.integrations, clock }),
+    dns: createDns({ pool: directory.pool, zone: settings.config.domain }),
+  };
+  return {
+    platform,
+    data,
+    databases,
+    balancer,
+    directoryPool: directory.pool,
+    directoryConnection: directory.connection,
+    close: async () => {
+      await databases.stopWatching();
+      await balancer.stopWatching();
+      await directory.pool.end();
+      await data.close();
+    },
+  };
+}
+
+/** Connects to the directory. @throws E_NOT_RUNNING before the supervisor has made it */
+export async function openDirectory(
+  folder: StateFolder,
+  applicationName: string,
+): Promise<{ readonly pool: WriterPool; readonly connection: ConnectOptions }> {
+  const keys = await createKeys({ file: join(folder.global, "keys.json") });
+  const databases = openDatabases({ folder: join(folder.global, "databases"), keys });
+  const connection = await controlDatabaseConnection(
+    { databases, keys },
+    { ...directoryDatabase(folder), applicationName },
+  );
+  return { pool: new WriterPool({ ...connection, max: 6 }), connection };
+}

@@ -1,0 +1,52 @@
+import { buffer } from "node:stream/consumers";
+import type { Config } from "../core/config/schema.ts";
+import { fault } from "../core/error.ts";
+import type { DataPlatform } from "../ports/platform.ts";
+import type { ConnectOptions } from "../postgres/connect.ts";
+import type { WriterPool } from "../postgres/pool.ts";
+import { loadApplication, unpackRelease } from "./release.ts";
+import { type ObjectsHandler, type RunningInstance, startInstance } from "./server.ts";
+
+export interface Bootstrap {
+  readonly platform: DataPlatform;
+  /** The region's control database. */
+  readonly regionPool: WriterPool;
+  readonly regionConnection: ConnectOptions;
+  readonly objectsHandler?: ObjectsHandler;
+  readonly config: Config;
+  readonly internalToken: string;
+  readonly instanceId: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** The instance's own disk. */
+  readonly folder: string;
+}
+
+/**
+ * From a bare server to a serving instance: reads in the registry what to run, fetches that release, checks its
+ * hash, unpacks and starts it, and reports its status.
+ * @throws E_NOT_FOUND when nobody wrote down what to run, E_RELEASE_CORRUPT, E_APP_INVALID
+ */
+export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
+  const { platform, instanceId } = options;
+  const item = await platform.registry.get("instances", instanceId);
+  if (!item) throw fault("E_NOT_FOUND", `The registry has no instance "${instanceId}".`);
+  const { release, sha256, zone } = item.attributes;
+  const stored = await platform.objects.get(`releases/${release}.zip`);
+  if (!stored) throw fault("E_RELEASE_CORRUPT", `The zip of the release ${release} is missing.`);
+  const folder = `${options.folder}/release`;
+  await unpackRelease({ zip: await buffer(stored.body), sha256: String(sha256), folder });
+  const application = await loadApplication(folder);
+  const running = await startInstance({
+    application,
+    platform,
+    regionPool: options.regionPool,
+    regionConnection: options.regionConnection,
+    config: options.config,
+    identity: { instanceId, zone: String(zone), region: platform.region, release: String(release) },
+    listen: options.listen,
+    internalToken: options.internalToken,
+    ...(options.objectsHandler ? { objectsHandler: options.objectsHandler } : {}),
+  });
+  await platform.registry.update("instances", instanceId, { status: "running", address: running.address });
+  return running;
+}

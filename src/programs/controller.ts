@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { serve } from "@hono/node-server";
+import { createRegionServer } from "../api/region-rpc.ts";
+import { startController } from "../control/controller.ts";
+import { openEmbeddedRegion } from "../embedded/platform.ts";
+import { ensureToken, readSettings, regionSettings } from "../embedded/settings.ts";
+import { StateFolder } from "../embedded/state-folder.ts";
+import { readReleaseMigrations, unpackRelease } from "../instance/release.ts";
+import { readArguments } from "./arguments.ts";
+import { logLine } from "./log-line.ts";
+import { runUntilSignal } from "./run-until-signal.ts";
+
+const { state, region } = readArguments("state", "region");
+
+await runUntilSignal(async () => {
+  const folder = new StateFolder(state);
+  const settings = await readSettings(folder);
+  const internalToken = await ensureToken(folder.internalToken);
+  const opened = await openEmbeddedRegion({ folder, settings, region, internalToken, log: logLine });
+  const controller = await startController({
+    name: region,
+    config: settings.config,
+    platform: opened.platform,
+    pool: opened.data.pool,
+    directoryPool: opened.directoryPool,
+    directoryConnection: opened.directoryConnection,
+    readMigrations: async (zip) => {
+      const sha256 = createHash("sha256").update(zip).digest("hex");
+      const unpacked = join(folder.region(region), "releases", sha256);
+      await unpackRelease({ zip, sha256, folder: unpacked });
+      return readReleaseMigrations(unpacked);
+    },
+    internalToken,
+    tenantUrl: (slug) => `http://${slug}.localhost:${settings.basePort}`,
+    log: logLine,
+  });
+  const { listeners } = regionSettings(settings, region);
+  const app = createRegionServer({ ...controller, internalToken });
+  const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: listeners.controller });
+  return async () => {
+    server.close();
+    await controller.stop();
+    await opened.close();
+  };
+});

@@ -1,0 +1,154 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { buildRelease } from "../control/release/build.ts";
+import type { StatusDocument } from "../control/status.ts";
+import type { RunningSupervisor, UpOptions, UpProgress, UpSummary } from "../control/up.ts";
+import { planListeners } from "../embedded/listeners.ts";
+import { ProcessTable } from "../embedded/processes.ts";
+import { ensureToken, loopbackOf, type Settings, writeSettings } from "../embedded/settings.ts";
+import { StateFolder } from "../embedded/state-folder.ts";
+import { lockState } from "../embedded/supervisor-lock.ts";
+import { stopProcesses } from "../embedded/sweep.ts";
+import { stopLeftovers } from "./down.ts";
+import { logLine } from "./log-line.ts";
+import { startDirectory } from "./supervisor/directory.ts";
+import { startEntrances } from "./supervisor/entrances.ts";
+import { checkPorts } from "./supervisor/ports.ts";
+import { regionStatusWithout, SupervisedRegion } from "./supervisor/regions.ts";
+
+/** What must be undone at the end, newest first. */
+type Cleanup = () => Promise<void>;
+
+/**
+ * Brings the whole system up on one machine, or takes over what a killed supervisor left running.
+ * @throws E_STATE_LOCKED, E_PORT_IN_USE, E_RELEASE_BUILD and whatever else keeps it from starting
+ */
+export async function startSupervisor(options: UpOptions): Promise<RunningSupervisor> {
+  const folder = new StateFolder(options.stateDirectory);
+  const cleanups: Cleanup[] = [];
+  let stopping: Promise<void> | undefined;
+  const ended = Promise.withResolvers<void>();
+  const stop = (): Promise<void> => {
+    stopping ??= runCleanups(cleanups).then(ended.resolve, ended.reject);
+    return stopping;
+  };
+  try {
+    const summary = await start(options, folder, cleanups);
+    return { summary, stopped: ended.promise, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[]): Promise<UpSummary> {
+  const { config, basePort, host, onProgress, signal } = options;
+  await folder.create();
+  const plan = planListeners(basePort);
+  const visibleHost = loopbackOf(host) === "127.0.0.1" ? "localhost" : loopbackOf(host);
+  const url = `http://${visibleHost}:${plan.edge}`;
+  const apiUrl = `http://${visibleHost}:${plan.api}`;
+  const lock = await lockState(folder, { url, apiUrl, basePort });
+  cleanups.push(() => lock.release());
+
+  const settings: Settings = { version: await packageVersion(), config, basePort, host };
+  const processes = new ProcessTable(folder);
+  if ((await writeSettings(folder, settings)).changed) await stopProcesses(processes);
+  await checkPorts(settings, processes);
+  const internalToken = await ensureToken(folder.internalToken);
+  cleanups.push(() => stopLeftovers(folder, processes, onProgress));
+
+  const names = Object.keys(config.regions).filter((name) => config.regions[name]?.start);
+  const regions = names.map(
+    (name) => new SupervisedRegion({ name, folder, settings, processes, internalToken }),
+  );
+  for (const region of regions) {
+    onProgress({ at: "region", message: `${region.name}: starting` });
+    await region.start();
+    cleanups.push(() => region.stopWatching());
+  }
+  const [directory, release] = await Promise.all([
+    startDirectory(folder, settings, (message) => logLine({ level: "info", message })).then((opened) => {
+      onProgress({ at: "directory", message: "ready" });
+      cleanups.push(() => opened.close());
+      return opened;
+    }),
+    build(options, folder),
+  ]);
+  signal.throwIfAborted();
+
+  const status = async (): Promise<StatusDocument> => ({
+    version: settings.version,
+    pid: process.pid,
+    url,
+    apiUrl,
+    regions: await Promise.all(
+      Object.keys(config.regions).map((name) => {
+        const running = regions.find((region) => region.name === name);
+        return running ? running.status() : regionStatusWithout(settings, name, "stopped", null);
+      }),
+    ),
+  });
+  const entrances = await startEntrances({ settings, internalToken, directory, regions, status });
+  cleanups.push(() => entrances.close());
+  onProgress({ at: "edge", message: `listening at ${url}` });
+
+  await Promise.all(regions.map((region) => bringUp(region, release, signal, onProgress)));
+  return {
+    pid: process.pid,
+    url,
+    consoleUrl: `${url}/console`,
+    apiUrl,
+    dnsAddress: `${loopbackOf(host)}:${plan.dns}`,
+    stateDirectory: folder.path,
+    regions: (await status()).regions
+      .filter((region) => names.includes(region.name))
+      .map(({ name, jurisdiction, status: state, balancer }) => ({
+        name,
+        jurisdiction,
+        status: state,
+        balancerUrl: balancer.url,
+      })),
+  };
+}
+
+interface BuiltRelease {
+  readonly version: string;
+  readonly sha256: string;
+  readonly zip: Uint8Array;
+}
+
+async function build(options: UpOptions, folder: StateFolder): Promise<BuiltRelease> {
+  const appFile = fileURLToPath(new URL(options.config.app, `file://${options.configFile}`));
+  const { manifest, sha256, zipFile } = await buildRelease({
+    appFile,
+    outputFolder: `${folder.global}/releases`,
+  });
+  options.onProgress({ at: "release", message: `${manifest.name} ${manifest.version} built` });
+  return { version: manifest.version, sha256, zip: await readFile(zipFile) };
+}
+
+async function bringUp(
+  region: SupervisedRegion,
+  release: BuiltRelease,
+  signal: AbortSignal,
+  onProgress: (event: UpProgress) => void,
+): Promise<void> {
+  await region.untilAnswering(signal);
+  onProgress({ at: "region", message: `${region.name}: databases ready` });
+  await region.ship(release);
+  await region.untilReady(signal);
+  onProgress({ at: "region", message: `${region.name}: ready` });
+}
+
+/** Every part gets its end, whatever an earlier one threw; the first fault is told. */
+async function runCleanups(cleanups: Cleanup[]): Promise<void> {
+  const faults: unknown[] = [];
+  for (const cleanup of cleanups.toReversed()) await cleanup().catch((error: unknown) => faults.push(error));
+  if (faults.length > 0) throw faults[0];
+}
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type ServerType, serve } from "@hono/node-server";
+import { createApi } from "../../api/app.ts";
+import { createPages, type PagesDependencies } from "../../api/pages.ts";
+import type { RegionControl } from "../../control/region-control.ts";
+import type { StatusDocument } from "../../control/status.ts";
+import { fault, toRowhouseError } from "../../core/error.ts";
+import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
+import { createDnsServer } from "../../embedded/dns.ts";
+import { createEdge } from "../../embedded/edge.ts";
+import { planListeners } from "../../embedded/listeners.ts";
+import { loopbackOf, regionSettings, type Settings } from "../../embedded/settings.ts";
+import { DirectoryCopy } from "../../instance/directory-copy.ts";
+import { logLine } from "../log-line.ts";
+import type { OpenDirectory } from "./directory.ts";
+import type { SupervisedRegion } from "./regions.ts";
+
+export interface EntrancesOptions {
+  readonly settings: Settings;
+  readonly internalToken: string;
+  readonly directory: OpenDirectory;
+  readonly regions: readonly SupervisedRegion[];
+  readonly status: () => Promise<StatusDocument>;
+}
+
+/** Everything that strangers and operators reach: the edge with the sign-up page, the control API, and DNS. */
+export async function startEntrances(options: EntrancesOptions): Promise<{ close(): Promise<void> }> {
+  const { settings, directory, status } = options;
+  const plan = planListeners(settings.basePort);
+  const clock = createSystemClock();
+  const regions = new Map(options.regions.map((region) => [region.name, region.control]));
+  const copy = new DirectoryCopy({
+    regionPool: directory.pool,
+    regionConnection: directory.connection,
+    clock,
+    onChange: () => {},
+  });
+  await copy.start();
+  const onFault = (error: unknown) => logLine({ level: "error", message: toRowhouseError(error).message });
+  const api = createApi({
+    version: settings.version,
+    config: settings.config,
+    directory: directory.directory,
+    idempotencyKeys: directory.idempotencyKeys,
+    regions,
+    operators: directory.operators,
+    status,
+    urls: { tenant: (slug) => tenantUrl(settings, slug) },
+    onFault,
+  });
+  const pages = createPages({ signups: signupsOf(settings, regions), onFault });
+  const edge = createEdge({
+    host: settings.host,
+    port: plan.edge,
+    domains: [settings.config.domain, "localhost"],
+    lookupRegion: async (slug) => {
+      const entry = await copy.lookup(slug);
+      return entry && { region: entry.region, balancerUrl: balancerUrl(settings, entry.region) };
+    },
+    apex: (request) => pages.fetch(request),
+    internalToken: options.internalToken,
+    clock,
+    random: createSystemRandom(),
+  });
+  await edge.listen();
+  const dns = createDnsServer({
+    pool: directory.pool,
+    connection: directory.connection,
+    zone: settings.config.domain,
+    host: settings.host,
+    port: plan.dns,
+    clock,
+  });
+  await dns.listen();
+  const server = serve({ fetch: api.fetch, hostname: settings.host, port: plan.api });
+  if (!server.listening) await once(server, "listening");
+  return {
+    close: async () => {
+      await Promise.all([edge.close(1000), dns.close(), closeServer(server)]);
+      copy.stop();
+    },
+  };
+}
+
+/** The address of a tenant as browsers of this machine reach it. */
+export function tenantUrl(settings: Settings, slug: string): string {
+  return `http://${slug}.localhost:${settings.basePort}/`;
+}
+
+function balancerUrl(settings: Settings, region: string): string {
+  return `http://${loopbackOf(settings.host)}:${regionSettings(settings, region).listeners.balancer}`;
+}
+
+/** Sign-ups of the page: the same use cases as the API's, without an operator. */
+function signupsOf(
+  settings: Settings,
+  regions: ReadonlyMap<string, RegionControl>,
+): PagesDependencies["signups"] {
+  const { config } = settings;
+  const regionOfSignup = (id: string) => regions.get(id.slice(0, id.indexOf(".")));
+  return {
+    options: () => ({
+      domain: config.domain,
+      regions: Object.entries(config.regions).flatMap(([name, { jurisdiction }]) =>
+        regions.has(name) ? [{ name, jurisdiction }] : [],
+      ),
+      plans: Object.entries(config.plans).map(([name, { isolation }]) => ({ name, isolation })),
+      tenantUrlPattern: tenantUrl(settings, "{slug}"),
+    }),
+    start: async (input, idempotencyKey = randomUUID()) => {
+      const region = regions.get(input.region);
+      if (!region) throw fault("E_REGION_UNKNOWN", `There is no region "${input.region}".`);
+      return region.startSignup({ input, idempotencyKey });
+    },
+    status: async (id) => regionOfSignup(id)?.signup({ id }),
+    wait: async (id, seen, timeoutSeconds) => regionOfSignup(id)?.waitForSignup({ id, seen, timeoutSeconds }),
+  };
+}
+
+/** Open streams of events would keep the server for ever. */
+async function closeServer(server: ServerType): Promise<void> {
+  const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+  if ("closeAllConnections" in server) server.closeAllConnections();
+  await closed;
+}

@@ -1,0 +1,143 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  createRegionClient,
+  type RegionAddress,
+  type ReleasePackage,
+  shipRelease,
+} from "../../api/region-rpc.ts";
+import type { RegionControl, RegionStatus } from "../../control/region-control.ts";
+import { fault, RowhouseError } from "../../core/error.ts";
+import { type ProcessRecord, type ProcessTable, programFile } from "../../embedded/processes.ts";
+import { loopbackOf, regionSettings, type Settings } from "../../embedded/settings.ts";
+import type { StateFolder } from "../../embedded/state-folder.ts";
+
+const pollMilliseconds = 50;
+const readyTimeoutMilliseconds = 120_000;
+const restartPauseMilliseconds = 500;
+
+/** One region as the supervisor sees it: a controller process that is kept alive, and its RPC. */
+export class SupervisedRegion {
+  readonly name: string;
+  readonly control: RegionControl;
+  readonly #parts: {
+    readonly folder: StateFolder;
+    readonly settings: Settings;
+    readonly processes: ProcessTable;
+  };
+  readonly #address: RegionAddress;
+  readonly #stopping = new AbortController();
+  #watching: Promise<void> | undefined;
+
+  constructor(parts: {
+    readonly name: string;
+    readonly folder: StateFolder;
+    readonly settings: Settings;
+    readonly processes: ProcessTable;
+    readonly internalToken: string;
+  }) {
+    this.name = parts.name;
+    this.#parts = parts;
+    const { listeners } = regionSettings(parts.settings, parts.name);
+    this.#address = { url: `http://127.0.0.1:${listeners.controller}`, internalToken: parts.internalToken };
+    this.control = createRegionClient(this.#address);
+  }
+
+  /** Starts the controller, or takes over the one that runs, and starts it again whenever it ends. */
+  async start(): Promise<void> {
+    const controller = await this.#ensure();
+    this.#watching = this.#watch(controller);
+  }
+
+  /** Resolves when the controller answers. @throws E_REGION_UNAVAILABLE */
+  async untilAnswering(signal: AbortSignal): Promise<void> {
+    await this.#until(signal, async () => (await this.control.status()) !== undefined);
+  }
+
+  /** Resolves when all instances are healthy and all databases available. @throws E_REGION_UNAVAILABLE */
+  async untilReady(signal: AbortSignal): Promise<void> {
+    await this.#until(signal, async () => (await this.control.status()).status === "ready");
+  }
+
+  ship(release: ReleasePackage): Promise<void> {
+    return shipRelease(this.#address, release);
+  }
+
+  /** The controller's own word, or that it is down. */
+  async status(): Promise<RegionStatus> {
+    try {
+      return await this.control.status();
+    } catch (error) {
+      if (!(error instanceof RowhouseError)) throw error;
+      return this.statusWhile("down", await this.#parts.processes.find(`${this.name}.controller`));
+    }
+  }
+
+  /** What can be said of a region without its controller. */
+  statusWhile(status: "down" | "stopped", controller?: ProcessRecord): RegionStatus {
+    return regionStatusWithout(this.#parts.settings, this.name, status, controller?.pid ?? null);
+  }
+
+  /** Looks after the controller no longer; it runs on. */
+  async stopWatching(): Promise<void> {
+    this.#stopping.abort();
+    await this.#watching;
+  }
+
+  #ensure(): Promise<ProcessRecord> {
+    return this.#parts.processes.ensure({
+      name: `${this.name}.controller`,
+      kind: "controller",
+      command: process.execPath,
+      args: [programFile("controller"), "--state", this.#parts.folder.path, "--region", this.name],
+      labels: { region: this.name },
+    });
+  }
+
+  async #watch(first: ProcessRecord): Promise<void> {
+    const { signal } = this.#stopping;
+    let controller = first;
+    while (!signal.aborted) {
+      await this.#parts.processes.exited(controller, signal).catch(() => {});
+      if (signal.aborted) return;
+      // A controller that can't start must not take the machine with it.
+      await sleep(restartPauseMilliseconds, undefined, { signal }).catch(() => {});
+      if (!signal.aborted) controller = await this.#ensure();
+    }
+  }
+
+  async #until(signal: AbortSignal, holds: () => Promise<boolean>): Promise<void> {
+    let reason: unknown;
+    for (const deadline = performance.now() + readyTimeoutMilliseconds; performance.now() < deadline; ) {
+      signal.throwIfAborted();
+      try {
+        if (await holds()) return;
+      } catch (error) {
+        reason = error;
+      }
+      await sleep(pollMilliseconds);
+    }
+    throw fault("E_REGION_UNAVAILABLE", `The region ${this.name} did not become ready in time.`, {
+      cause: reason,
+      remedy: "`rowhouse logs` shows why.",
+    });
+  }
+}
+
+/** The status of a region that nobody answers for. */
+export function regionStatusWithout(
+  settings: Settings,
+  name: string,
+  status: "down" | "stopped",
+  controllerPid: number | null,
+): RegionStatus {
+  const { region, listeners } = regionSettings(settings, name);
+  return {
+    name,
+    jurisdiction: region.jurisdiction,
+    status,
+    controller: { pid: controllerPid },
+    balancer: { url: `http://${loopbackOf(settings.host)}:${listeners.balancer}`, pid: null },
+    databases: [],
+    fleets: [],
+  };
+}

@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { StatusDocument } from "../../src/control/status.ts";
+
+const repository = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output as JSON; the call must have had --json. */
+  json<T>(): T;
+}
+
+/** A whole Rowhouse on a state folder of its own, driven as an operator does: by the CLI. */
+export class System {
+  readonly basePort: number;
+  readonly folder: string;
+  readonly stateDirectory: string;
+  readonly config: string;
+
+  constructor(parts: { readonly basePort: number; readonly folder: string; readonly config: string }) {
+    this.basePort = parts.basePort;
+    this.folder = parts.folder;
+    this.stateDirectory = join(parts.folder, "state");
+    this.config = parts.config;
+  }
+
+  get url(): string {
+    return `http://localhost:${this.basePort}`;
+  }
+
+  get apiUrl(): string {
+    return `http://localhost:${this.basePort + 1}`;
+  }
+
+  /** `index` is the region's place in the config. */
+  balancerUrl(index: number): string {
+    return `http://localhost:${this.basePort + 10 + index}`;
+  }
+
+  /** Runs `rowhouse <args>` on this state folder to its end. */
+  cli(...args: string[]): Promise<CliResult> {
+    return runCli(...args, "--state-dir", this.stateDirectory, "--config", this.config);
+  }
+
+  /** The same with --json; fails when the command fails. */
+  async json<T>(...args: string[]): Promise<T> {
+    const result = await this.cli(...args, "--json");
+    if (result.code !== 0) throw new Error(`rowhouse ${args.join(" ")}: ${result.stdout}${result.stderr}`);
+    return result.json<T>();
+  }
+
+  async up(): Promise<void> {
+    const result = await this.cli("up", "--detach", "--port", String(this.basePort));
+    if (result.code !== 0) throw new Error(`rowhouse up failed: ${result.stderr}${result.stdout}`);
+  }
+
+  status(): Promise<StatusDocument> {
+    return this.json<StatusDocument>("status");
+  }
+
+  async token(): Promise<string> {
+    return (await readFile(join(this.stateDirectory, "operator-token"), "utf8")).trim();
+  }
+
+  /** A request to the control API as the first operator. */
+  async api(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.apiUrl}${path}`, {
+      ...init,
+      headers: {
+        authorization: `Bearer ${await this.token()}`,
+        "content-type": "application/json",
+        ...init.headers,
+      },
+    });
+  }
+
+  /** A request to a tenant's host; at the edge unless `at` names a balancer. */
+  tenant(slug: string, path: string, init: RequestInit & { readonly at?: string } = {}): Promise<Response> {
+    const { at = this.url, ...rest } = init;
+    const { port } = new URL(at);
+    return fetch(`http://${slug}.localhost:${port}${path}`, rest);
+  }
+
+  async dispose(): Promise<void> {
+    await this.cli("down");
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A system that is not started yet. Test files that run at the same time take base ports 1,000 apart. */
+export async function createSystem(basePort: number, config?: string): Promise<System> {
+  const folder = await mkdtemp(join(tmpdir(), "rowhouse-system-"));
+  return new System({
+    basePort,
+    folder,
+    config: config ?? join(repository, "examples/bookshop/rowhouse.config.ts"),
+  });
+}
+
+/** Runs the CLI as its users do: `bin/rowhouse`, on whatever Node there is. */
+export function runCli(...args: string[]): Promise<CliResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(join(repository, "bin/rowhouse"), args, { stdio: ["ignore", "pipe", "pipe"] });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    child.once("error", reject);
+    child.once("close", (code) => {
+      resolve({ code, stdout, stderr, json: <T>() => JSON.parse(stdout) as T });
+    });
+  });
+}
