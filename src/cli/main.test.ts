@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freeBasePort } from "../../test/support/base-port.ts";
 import { packageRoot, runCli } from "../../test/support/cli.ts";
 import { processIdentity } from "../embedded/process-identity.ts";
 import { StateFolder } from "../embedded/state-folder.ts";
@@ -116,7 +117,7 @@ describe("new", () => {
     const made = await runCli(["new", "guests", "--json"], { cwd: folder });
     expect(made.exitCode).toBe(0);
     expect(onlyJson(made.stdout)).toMatchObject({ name: "guests", folder: join(folder, "guests") });
-    const { exitCode, stdout } = await runCli(["doctor", "--json", "--port", "41000"], {
+    const { exitCode, stdout } = await runCli(["doctor", "--json", "--port", String(await freeBasePort())], {
       cwd: join(folder, "guests", "migrations"),
     });
     expect(exitCode).toBe(0);

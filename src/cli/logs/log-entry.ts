@@ -34,7 +34,7 @@ function parseObject(line: string): Record<string, unknown> | undefined {
 export function formatLogEntry({ time, source, level, tenant, message, ...rest }: LogEntry): string {
   const fields = Object.entries(rest).map(
     ([name, value]) =>
-      `${name}=${typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)}`,
+      `${name}=${typeof value === "string" && /^[^\s"=\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value)}`,
   );
   const words = [
     time,
