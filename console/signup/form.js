@@ -175,9 +175,8 @@ function update(options) {
   const slug = fieldValue("slug");
   const isGood = slugProblem(slug, options.slug) === undefined;
   const preview = document.getElementById("slug-preview");
-  preview.textContent = isGood
-    ? `Your people will open ${tenantUrl(options, slug)}`
-    : "Your people will open it in their browsers.";
+  if (isGood) preview.textContent = `Your people will open ${tenantUrl(options, slug)}`;
+  else preview.textContent = slug === "" ? "Where your people will find you." : "";
   preview.classList.toggle("good", isGood);
   const region = options.regions.find(({ name }) => name === fieldValue("region"));
   const plan = options.plans.find(({ name }) => name === fieldValue("plan"));

@@ -18,10 +18,10 @@ const view = Object.fromEntries(
 
 /**
  * Follows a sign-up until its end, over lost connections and restarts of the server. `name` is the company's, `url`
- * gives its address from its slug. Returns what stops following. Calls `onEnd` with the last status, which is
+ * gives its address from its slug, `lawOf` a region's jurisdiction. Returns what stops following. Calls `onEnd` with the last status, which is
  * `undefined` when nobody knows the sign-up.
  */
-export function followProgress({ id, name, url, onEnd }) {
+export function followProgress({ id, name, url, lawOf, onEnd }) {
   let source;
   let timer;
   let spoken = "";
@@ -32,7 +32,7 @@ export function followProgress({ id, name, url, onEnd }) {
     const heading = headings[status.state](title(status));
     view.title.textContent = heading;
     document.title = heading;
-    view.lead.textContent = leads[status.state](status);
+    view.lead.textContent = leads[status.state](status, lawOf(status.region));
     showProblem(status.state === "failed" ? plainReason(status.error) : undefined);
     showSteps(status);
     showEnd(status, title(status), url(status.slug));
@@ -88,17 +88,17 @@ const headings = {
 const leads = {
   running: () => "You can leave this page open, or come back to it by its address.",
   undoing: () => "What was done so far is being taken back.",
-  completed: ({ region }) => `Its data lives in ${region}, and nowhere else.`,
-  failed: () => "What was done was taken back. What you typed is still there.",
+  completed: ({ region }, law) => `Its data lives in ${region}${law ? `, under ${law} law` : ""}.`,
+  failed: () => "What was done was taken back, and the address is free again. What you typed is still there.",
 };
 
 function isEnd({ state }) {
   return state === "completed" || state === "failed";
 }
 
-/** The message already ends in what can be done about it. */
-function plainReason(error) {
-  return error?.message ?? "Something failed on our side.";
+/** Without the remedy, which is for whoever runs the platform. */
+function plainReason({ message = "Something failed on our side.", remedy = "" } = {}) {
+  return message.endsWith(remedy) ? message.slice(0, message.length - remedy.length).trim() : message;
 }
 
 function reset(name) {

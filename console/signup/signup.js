@@ -37,6 +37,7 @@ function route() {
     id,
     name,
     url: (slug) => tenantUrl(options, slug),
+    lawOf: (region) => options.regions.find((known) => known.name === region)?.jurisdiction,
     onEnd: (status) => end(id, status),
   });
 }
