@@ -6,7 +6,11 @@ export interface SessionEffect {
   readonly refusal?: string;
   /** It may leave something behind (a setting, a lock, a subscription) that the next tenant must not meet. */
   readonly leavesState: boolean;
-  readonly statements: number;
+  /**
+   * One query or change of rows: what can share its implicit transaction with a change of session. A ROLLBACK, for
+   * one, would silently take that change back.
+   */
+  readonly isPlain: boolean;
 }
 
 /** Settings that are the tenant's identity, or that change how SQL is read, so that this reading could be fooled. */
@@ -19,6 +23,8 @@ const guardedSettings = new Set([
   "client_encoding",
   "standard_conforming_strings",
 ]);
+
+const plainCommands = new Set(["select", "insert", "update", "delete", "merge", "with", "values", "table"]);
 
 /** Functions that run SQL from a string, where nothing can be seen of it. */
 const runsText =
@@ -43,7 +49,8 @@ export function readSessionEffect(sql: string): SessionEffect {
       tokens[0]?.text === "reset" ||
       tokens.some(({ text }) => leavesBehind.test(text));
   }
-  return { ...(refusal === undefined ? {} : { refusal }), leavesState, statements: statements.length };
+  const isPlain = statements.length === 1 && plainCommands.has(statements[0]?.[0]?.text ?? "");
+  return { ...(refusal === undefined ? {} : { refusal }), leavesState, isPlain };
 }
 
 function splitStatements(tokens: readonly SqlToken[]): SqlToken[][] {

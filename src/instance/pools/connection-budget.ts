@@ -40,8 +40,10 @@ export interface ConnectionStatistics {
 const tickMilliseconds = 5;
 const shortestPatienceMilliseconds = 2;
 const longestPatienceMilliseconds = 50;
-/** A waiter of this age gets a connection even if that has to be closed and opened for it. */
+/** For a waiter of this age a connection is closed although its own login still has use for it. */
 const starvingMilliseconds = 100;
+/** But not before it has worked for so many times the cost of opening one, or opening would be all that is done. */
+const worthOfOpening = 5;
 
 /** Connections are opened, and waiters watched, in nobody's context: what a request starts must not carry its tenant. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();
@@ -111,7 +113,14 @@ export class ConnectionBudget {
     const connections = this.#logins.get(login.key);
     if (!connections) return;
     for (const connection of connections.inUse) connection.broken = true;
-    for (const connection of [...connections.idle()]) this.#evict(connection, connections);
+    this.distrust(login);
+  }
+
+  /** One connection of this login turned out dead: its idle ones may be too, and are closed. */
+  distrust(login: Login): void {
+    const connections = this.#logins.get(login.key);
+    for (const connection of [...(connections?.idle() ?? [])])
+      void this.#evict(connection, this.#connectionsOf(login));
   }
 
   statistics(): ConnectionStatistics {
@@ -250,6 +259,7 @@ export class ConnectionBudget {
     this.#demand.changeHeld(tenant, -1);
     if ("connection" in outcome) this.#offer(connections, outcome.connection);
     else this.#openingFailed(connections, outcome.error);
+    this.#growAll();
   }
 
   async #connect(login: Login): Promise<PooledConnection> {
@@ -295,7 +305,6 @@ export class ConnectionBudget {
       }
     }
     this.#forgetUnused(connections);
-    this.#growAll();
   }
 
   /** Hands a free connection to whoever is next, or keeps it. */
@@ -307,7 +316,8 @@ export class ConnectionBudget {
     }
     this.#park(connections, connection, now);
     if (this.#waiters.size === 0) return;
-    if (this.#someoneStarves(connections, now)) this.#growAll();
+    const hasPaid = now - connection.openedAtMilliseconds >= worthOfOpening * this.#openingMilliseconds;
+    if (hasPaid && this.#someoneStarves(connections, now)) this.#growAll();
     if (!this.#idle.has(connection)) return;
     const waiter = connections.nextWaiter(connection, now, (candidate) =>
       this.#mayHold(candidate.target.tenant),

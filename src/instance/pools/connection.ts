@@ -45,6 +45,7 @@ export class PooledConnection {
   dirty = false;
   /** On the pool's monotonic clock; `Infinity` for one that may stay. */
   readonly expiresAtMilliseconds: number;
+  readonly openedAtMilliseconds: number;
   idleSinceMilliseconds = 0;
   readonly #prepared = new PreparedStatements();
   /** Prepared statements that are to be closed with the next query. */
@@ -56,9 +57,11 @@ export class PooledConnection {
     options: {
       readonly login: Login;
       readonly repeated: RepeatedStatements;
+      readonly openedAtMilliseconds: number;
       readonly expiresAtMilliseconds: number;
     },
   ) {
+    this.openedAtMilliseconds = options.openedAtMilliseconds;
     this.client = client;
     this.login = options.login;
     this.#repeated = options.repeated;
@@ -83,7 +86,12 @@ export class PooledConnection {
     const expiresAtMilliseconds = mayFallBack
       ? nowMilliseconds + fallbackLifetimeMilliseconds
       : Number.POSITIVE_INFINITY;
-    const connection = new PooledConnection(client, { login, repeated, expiresAtMilliseconds });
+    const connection = new PooledConnection(client, {
+      login,
+      repeated,
+      openedAtMilliseconds: nowMilliseconds,
+      expiresAtMilliseconds,
+    });
     try {
       if (login.shared) await connection.#becomeNobody();
       return connection;
@@ -135,7 +143,10 @@ export class PooledConnection {
 
   /** Ends what the last user left open. @throws whatever breaks the connection; it is then of no more use */
   async clean(): Promise<void> {
-    if (this.client.getTransactionStatus() !== "I") await this.client.query("ROLLBACK");
+    if (this.client.getTransactionStatus() !== "I") {
+      await this.client.query("ROLLBACK");
+      this.sessionRole = undefined;
+    }
     if (this.dirty && this.login.shared) {
       await this.client.query("DISCARD ALL");
       this.#forgetNames();

@@ -71,6 +71,7 @@ export class TenantPool {
         connection.broken = true;
         this.#budget.release(connection, target);
         if (attempt > 1 || !adviseOnFailure(error, { completed: false, onWriter: true }).discard) throw error;
+        this.#budget.distrust(target.login);
       }
     }
   }
@@ -113,6 +114,7 @@ export class TenantPool {
       } catch (error) {
         client.release(true);
         if (attempt > 1 || !adviseOnFailure(error, { completed: false, onWriter: true }).discard) throw error;
+        this.#budget.distrust(this.#target.login);
       }
     }
   }
@@ -122,10 +124,10 @@ export class TenantPool {
     const { connection, target } = await this.#lease();
     try {
       const effect = target.login.shared ? guardSession(config.text) : undefined;
-      // Several statements can't go out under one Sync with the change of session.
-      if (effect && effect.statements !== 1) await connection.become(target);
+      const pinned = effect !== undefined && !effect.isPlain;
+      if (pinned) await connection.become(target);
       return await new Promise((resolve, reject) => {
-        connection.run(config, { target, effect, pinned: false }, (error, result, completed) => {
+        connection.run(config, { target, effect, pinned }, (error, result, completed) => {
           if (error)
             reject(judge(error, connection, { completed, onWriter: target.login.role === "writer" }));
           else resolve(result);
@@ -133,6 +135,7 @@ export class TenantPool {
       });
     } finally {
       await this.#return(connection, target);
+      if (connection.broken) this.#budget.distrust(target.login);
     }
   }
 
