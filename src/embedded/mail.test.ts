@@ -208,21 +208,24 @@ describe("several processes", () => {
   });
 
   test("leave a message to whoever sends it just now, and take it over when that one has died", async () => {
-    let release = (_: MailAnswer) => {};
-    const { mail, server } = await openWith((n) =>
-      n === 0 ? new Promise((resolve) => (release = resolve)) : "accept",
-    );
+    const release: ((answer: MailAnswer) => void)[] = [];
+    const { mail, server } = await openWith(() => new Promise((resolve) => release.push(resolve)));
+    const [heir, third] = [openMail(server.url), openMail(server.url)];
     const dying = mail.send(message());
-    await expect.poll(() => server.arrived.length).toBe(1);
-    const heir = openMail(server.url);
+    await expect.poll(() => release.length).toBe(1);
     await clock.advance(299_000);
     expect(await heir.deliverQueued()).toBe(0);
     await clock.advance(1_000);
-    expect(await heir.deliverQueued()).toBe(1);
-    release("drop");
+    const inherited = heir.deliverQueued();
+    await expect.poll(() => release.length).toBe(2);
+    // The late word of the first sender does not end the second one's lease.
+    release[0]?.("drop");
     expect((await dying).status).toBe("queued");
-    // The late word of the first sender does not undo what the second has written down.
-    expect(await statusOf(heir)).toEqual(["sent"]);
+    await clock.advance(299_000);
+    expect(await third.deliverQueued()).toBe(0);
+    release[1]?.("accept");
+    expect(await inherited).toBe(1);
+    expect(await statusOf(mail)).toEqual(["sent"]);
     expect(server.arrived).toHaveLength(2);
   });
 });
