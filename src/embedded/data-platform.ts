@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import type { Databases } from "../ports/databases.ts";
+import type { Keys } from "../ports/keys.ts";
 import type { DataPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import { WriterPool } from "../postgres/pool.ts";
@@ -46,21 +48,36 @@ export function regionControlDatabase(folder: StateFolder, region: string): Cont
 /** Opens a region's data side; its databases must have been made. @throws E_NOT_RUNNING, E_DATABASE_UNAVAILABLE */
 export async function openDataPlatform(options: OpenRegion): Promise<OpenDataPlatform> {
   const folder = options.folder.region(options.region);
-  const [clock, random] = [createSystemClock(), createSystemRandom()];
-  const keys = await createKeys({ file: join(folder, "keys.json"), random });
+  const keys = await createKeys({ file: join(folder, "keys.json") });
   const databases = openDatabases({ folder: join(folder, "databases"), keys });
   const connection = await controlDatabaseConnection(
     { databases, keys },
     { ...regionControlDatabase(options.folder, options.region), applicationName: options.applicationName },
   );
+  return createDataPlatform({ ...options, folder, keys, databases, connection, smtp: options.settings.config.mail.smtp });
+}
+
+/** The data side on databases that are there, wherever they come from. */
+export async function createDataPlatform(options: {
+  readonly region: string;
+  /** The region's part of the state folder. */
+  readonly folder: string;
+  readonly keys: Keys;
+  readonly databases: Pick<Databases, "endpoint">;
+  /** To the region's control database. */
+  readonly connection: ConnectOptions;
+  readonly maxConnections: number;
+  readonly smtp: string | undefined;
+}): Promise<OpenDataPlatform> {
+  const { region, folder, keys, databases, connection, smtp } = options;
+  const clock = createSystemClock();
   const pool = new WriterPool({ ...connection, max: options.maxConnections });
   const signingKey = await ensureSigningKey(keys, join(folder, "signing-key.json"));
   const objects = await createObjects({ folder: join(folder, "objects"), signingKey, clock });
-  const { smtp } = options.settings.config.mail;
   const platform = {
-    region: options.region,
+    region,
     clock,
-    random,
+    random: createSystemRandom(),
     keys,
     registry: createRegistry({ pool }),
     databases,

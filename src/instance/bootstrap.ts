@@ -4,6 +4,7 @@ import { fault } from "../core/error.ts";
 import type { DataPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import type { WriterPool } from "../postgres/pool.ts";
+import { ReleaseAssets, registerAssets } from "./assets.ts";
 import { loadApplication, unpackRelease } from "./release.ts";
 import { type ObjectsHandler, type RunningInstance, startInstance } from "./server.ts";
 
@@ -34,7 +35,9 @@ export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
   const stored = await platform.objects.get(`releases/${release}.zip`);
   if (!stored) throw fault("E_RELEASE_CORRUPT", `The zip of the release ${release} is missing.`);
   const folder = `${options.folder}/release`;
-  await unpackRelease({ zip: await buffer(stored.body), sha256: String(sha256), folder });
+  const manifest = await unpackRelease({ zip: await buffer(stored.body), sha256: String(sha256), folder });
+  const assets = new ReleaseAssets(`${folder}/assets`, manifest.assets);
+  registerAssets(assets);
   const application = await loadApplication(folder);
   const running = await startInstance({
     application,
@@ -45,6 +48,7 @@ export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
     identity: { instanceId, zone: String(zone), region: platform.region, release: String(release) },
     listen: options.listen,
     internalToken: options.internalToken,
+    assets,
     ...(options.objectsHandler ? { objectsHandler: options.objectsHandler } : {}),
   });
   await platform.registry.update("instances", instanceId, { status: "running", address: running.address });
