@@ -13,6 +13,7 @@ import {
   removeServer,
   type ServerState,
   serverFolder,
+  serverNames,
   writeServer,
 } from "./postgres/server-state.ts";
 
@@ -54,7 +55,7 @@ const watchPauseMilliseconds = 100;
 class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   readonly #options: DatabasesOptions & ServerEnvironment;
   readonly #servers = new Map<string, PostgresServer>();
-  readonly #followed = new Map<string, Promise<void>>();
+  readonly #followed = new Map<PostgresServer, Promise<void>>();
   readonly #last = new Map<string, Promise<unknown>>();
   #watching: AbortController | undefined;
 
@@ -90,10 +91,10 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   async delete(name: string): Promise<void> {
     await this.#oneAtATime(name, async () => {
       const state = await readServer(this.#options.folder, name);
-      if (!state) return;
-      await this.#open(state).destroy();
+      if (!state) return removeServer(this.#options.folder, name);
+      const server = this.#open(state);
       this.#servers.delete(name);
-      await this.#followed.get(name);
+      await server.destroy();
     });
   }
 
@@ -101,7 +102,7 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
     if (this.#watching) return;
     this.#watching = new AbortController();
     this.#takeOver(this.#watching.signal).catch((error: unknown) =>
-      this.#options.log(`database servers can't be taken over: ${toRowhouseError(error).message}`),
+      this.#options.log(`no database server can be taken over: ${toRowhouseError(error).message}`),
     );
   }
 
@@ -131,18 +132,24 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
 
   /** Looks after what is whole, and finishes deletions. What was half made waits for its `create` to be repeated. */
   async #takeOver(signal: AbortSignal): Promise<void> {
-    for (const state of await readServers(this.#options.folder)) {
-      if (signal.aborted) return;
-      if (state.phase === "ready") this.#follow(state.name, this.#open(state));
-      if (state.phase === "deleting") await this.delete(state.name);
+    const { folder, log } = this.#options;
+    for (const name of await serverNames(folder)) {
+      try {
+        const state = await readServer(folder, name);
+        if (signal.aborted) return;
+        if (state?.phase === "ready") this.#follow(name, this.#open(state));
+        if (state?.phase === "deleting") await this.delete(name);
+      } catch (error) {
+        log(`database server ${name} can't be taken over: ${toRowhouseError(error).message}`);
+      }
     }
   }
 
   #follow(name: string, server: PostgresServer): void {
     const signal = this.#watching?.signal;
-    if (!signal || signal.aborted || this.#followed.has(name)) return;
-    const following = this.#keepTicking(name, server, signal).finally(() => this.#followed.delete(name));
-    this.#followed.set(name, following);
+    if (!signal || signal.aborted || this.#followed.has(server)) return;
+    const following = this.#keepTicking(name, server, signal).finally(() => this.#followed.delete(server));
+    this.#followed.set(server, following);
   }
 
   async #keepTicking(name: string, server: PostgresServer, signal: AbortSignal): Promise<void> {

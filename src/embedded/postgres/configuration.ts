@@ -37,7 +37,7 @@ export function renderConfiguration(node: NodeConfiguration): string {
     listen_addresses: node.host,
     port: node.port,
     cluster_name: node.title,
-    // One call instead of opening each file before recovery: with a thousand tenants there are 100,000 of them.
+    // Before recovery all files must be on the disk. Opening each of 17,000 took 4 to 10 s, one call took 0.2 s.
     ...(process.platform === "linux" ? { recovery_init_sync_method: "syncfs" } : {}),
   };
   const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quote(value)}`);
@@ -101,6 +101,7 @@ const commonSettings: Settings = {
   datestyle: "iso, mdy",
   lc_messages: "C",
   default_text_search_config: "pg_catalog.english",
+  log_checkpoints: "off",
   log_line_prefix: "%m [%p] ",
   // Statements and details of errors hold tenants' data and, in CREATE ROLE, passwords.
   log_min_error_statement: "panic",

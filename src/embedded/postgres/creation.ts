@@ -16,16 +16,12 @@ import { standbyZone } from "./server-state.ts";
  */
 export async function buildPair(record: ServerRecord, binaries: PostgresBinaries): Promise<void> {
   const { state, folder } = record;
-  await removeLeftovers(folder);
+  await removeDataFolders(folder, "all");
   const [administrator, replication] = await Promise.all([
     record.credentials("administrator"),
     record.credentials("replication"),
   ]);
-  // Names of their own: a tool of an attempt that was killed may still be writing into its folder.
-  const [primary, standby] = [
-    join(folder, `building-${randomUUID()}`),
-    join(folder, `building-${randomUUID()}`),
-  ];
+  const [primary, standby] = [unfinishedFolder(folder), unfinishedFolder(folder)];
   await initialiseDataFolder({
     folder: primary,
     binaries,
@@ -39,11 +35,23 @@ export async function buildPair(record: ServerRecord, binaries: PostgresBinaries
   await rename(standby, record.dataFolder(standbyZone(state)));
 }
 
-async function removeLeftovers(folder: string): Promise<void> {
+/** Removes data folders of a server: all of them, or those that a crash left half made or half removed. */
+export async function removeDataFolders(folder: string, which: "all" | "unfinished"): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true });
-  await Promise.all(
-    entries
-      .filter((entry) => entry.isDirectory())
-      .map(({ name }) => rm(join(folder, name), { recursive: true, force: true, maxRetries: 10 })),
+  const unwanted = entries.filter(
+    (entry) => entry.isDirectory() && (which === "all" || entry.name.startsWith(unfinishedPrefix)),
   );
+  await Promise.all(
+    unwanted.map(({ name }) => rm(join(folder, name), { recursive: true, force: true, maxRetries: 10 })),
+  );
+}
+
+const unfinishedPrefix = "unfinished-";
+
+/**
+ * A path for a data folder that is not whole yet, or no more. Each is new: a tool whose starter was killed may still
+ * be writing into its folder.
+ */
+export function unfinishedFolder(folder: string): string {
+  return join(folder, `${unfinishedPrefix}${randomUUID()}`);
 }

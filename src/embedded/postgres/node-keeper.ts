@@ -33,7 +33,7 @@ export class NodeKeeper {
     if (found.status !== "down") return found;
     if (this.#isComingUp) this.#failed(await this.node.lastWords());
     if (this.node.place.clock.elapsedMilliseconds() < this.#retryAt) return found;
-    this.#log(`${this.node.place.processName} is down: starting it`);
+    this.#log(`starting ${this.node.place.processName}`);
     try {
       await this.node.start(configuration);
       this.#isComingUp = true;

@@ -25,6 +25,9 @@ export interface NodePlace {
   readonly clock: Clock;
 }
 
+const clearingAttempts = 4;
+const clearingPauseMilliseconds = 50;
+
 export type NodeLiveness = Pick<DatabaseNodeStatus, "status" | "pid">;
 
 /** One Postgres process and its data folder. Whoever holds this object may not have started the process. */
@@ -61,8 +64,7 @@ export class PostgresNode {
   async start(configuration: NodeConfiguration): Promise<void> {
     if ((await this.look()).status !== "down") return;
     const { place } = this;
-    await killStrays(place.dataFolder, place.clock);
-    await refuseTakenPort(place.host, place.port);
+    await this.clearWay();
     await this.#writeFiles(configuration);
     const stalePid = await lockFilePid(place.dataFolder);
     this.#logSizeAtStart = await stat(place.logFile).then(
@@ -87,6 +89,22 @@ export class PostgresNode {
     this.#isReady = false;
   }
 
+  /**
+   * Ends what is left of an earlier process, and makes sure of the port. (Postgres would say that it is taken too,
+   * but in a log that its starter does not wait for.)
+   * @throws E_PORT_IN_USE
+   */
+  async clearWay(): Promise<void> {
+    const { host, port, dataFolder, clock } = this.place;
+    for (let attempt = 1; ; attempt++) {
+      await killStrays(dataFolder, clock);
+      if (await isFree(host, port)) return;
+      if (attempt === clearingAttempts) throw portFault(host, port);
+      // A process that was just forked can't be told by its folder yet.
+      await clock.sleep(clearingPauseMilliseconds);
+    }
+  }
+
   /** Gives a live process another configuration; what only a start can change waits for the next one. */
   async configure(configuration: NodeConfiguration): Promise<void> {
     const text = renderConfiguration(configuration);
@@ -95,7 +113,7 @@ export class PostgresNode {
     if ((await readFile(path, "utf8").catch(() => "")) !== text) {
       await writeDataFile(path, text, this.place.binaries.user);
     }
-    if ((await this.look()).status !== "down" && this.#record) process.kill(this.#record.pid, "SIGHUP");
+    if ((await this.look()).status !== "down" && this.#record) signalReload(this.#record.pid);
     this.#applied = text;
   }
 
@@ -128,15 +146,27 @@ export class PostgresNode {
   }
 }
 
-/** Postgres would say it too, in a log that its starter does not wait for. */
-async function refuseTakenPort(host: string, port: number): Promise<void> {
+async function isFree(host: string, port: number): Promise<boolean> {
   const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once("error", reject).listen({ host, port, exclusive: true }, resolve);
-  }).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === "EADDRINUSE" ? portFault(host, port) : error;
-  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("error", reject).listen({ host, port, exclusive: true }, resolve);
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
+    throw error;
+  }
   await new Promise((resolve) => probe.close(resolve));
+  return true;
+}
+
+function signalReload(pid: number): void {
+  try {
+    process.kill(pid, "SIGHUP");
+  } catch (error) {
+    // It ended just now; its next start reads the file.
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 function portFault(host: string, port: number): RowhouseError {

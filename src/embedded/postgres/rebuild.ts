@@ -1,7 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rename } from "node:fs/promises";
 import { toRowhouseError } from "../../core/error.ts";
+import { removeDataFolders, unfinishedFolder } from "./creation.ts";
 import type { NodeLiveness, NodePlace } from "./node.ts";
 import type { NodeKeeper } from "./node-keeper.ts";
 import type { ServerRecord } from "./server-record.ts";
@@ -77,7 +76,7 @@ export class StandbyRebuild {
     this.#log(`rebuilding the standby in zone ${zone}`);
     await release();
     await standby.node.stop("SIGQUIT", 1000);
-    const copy = join(this.#record.folder, `building-${randomUUID()}`);
+    const copy = unfinishedFolder(this.#record.folder);
     try {
       const credentials = await this.#record.credentials("administrator");
       await buildStandby({
@@ -88,11 +87,15 @@ export class StandbyRebuild {
         clock,
         signal: this.#ended,
       });
-      // The old copy stays until the new one is whole.
-      await rm(dataFolder, { recursive: true, force: true });
+      // The old copy stays until the new one is whole, and goes under another name: half removed it could be started.
+      await rename(dataFolder, unfinishedFolder(this.#record.folder)).catch(unlessMissing);
       await rename(copy, dataFolder);
     } finally {
-      await rm(copy, { recursive: true, force: true });
+      await removeDataFolders(this.#record.folder, "unfinished");
     }
   }
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }

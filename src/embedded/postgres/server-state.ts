@@ -59,17 +59,23 @@ export async function writeServer(folder: string, state: ServerState): Promise<v
   );
 }
 
-/** Removes the server's folder and all in it. */
+/** Removes the server's folder and all in it, if there is one. */
 export async function removeServer(folder: string, name: string): Promise<void> {
+  if (!namePattern.test(name)) return;
   // A tool whose starter was killed may still write into it for a moment.
   await rm(serverFolder(folder, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
 
-/** All servers of the folder, by name, also those half made or half deleted. */
-export async function readServers(folder: string): Promise<ServerState[]> {
+/** Names of all servers of the folder, also of those half made or half deleted. */
+export async function serverNames(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const names = await readdir(folder);
-  const states = await Promise.all(names.toSorted().map((name) => readServer(folder, name)));
+  return (await readdir(folder)).filter((name) => namePattern.test(name)).toSorted();
+}
+
+/** All servers of the folder, by name. @throws E_STATE_CORRUPT */
+export async function readServers(folder: string): Promise<ServerState[]> {
+  const names = await serverNames(folder);
+  const states = await Promise.all(names.map((name) => readServer(folder, name)));
   return states.filter((state) => state !== undefined);
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { fault } from "../../core/error.ts";
+import { fault, toRowhouseError } from "../../core/error.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DatabaseServerStatus } from "../../ports/databases.ts";
 import type { Keys } from "../../ports/keys.ts";
@@ -7,7 +7,7 @@ import type { ProcessTable } from "../processes.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { type NodeConfiguration, standbyName } from "./configuration.ts";
 import { syncDataFolder } from "./copy-folder.ts";
-import { buildPair } from "./creation.ts";
+import { buildPair, removeDataFolders } from "./creation.ts";
 import { NodeMonitor } from "./monitor.ts";
 import { type NodeLiveness, PostgresNode } from "./node.ts";
 import { NodeKeeper } from "./node-keeper.ts";
@@ -52,6 +52,8 @@ export class PostgresServer {
   readonly #synchrony: Synchrony;
   readonly #rebuild: StandbyRebuild;
   #tick: Promise<void> | undefined;
+  /** What a crash left of a rebuild is removed. */
+  #isTidy = false;
   #view: StandbyView | undefined;
   #nextViewAt = 0;
   #primaryPid: number | undefined;
@@ -94,12 +96,13 @@ export class PostgresServer {
 
   /**
    * Makes the pair from nothing, or from what a crash left of an earlier attempt, and starts it. It counts as made
-   * once it is in sync and on the disk. A failure leaves no process behind.
+   * once it is in sync and on the disk. A failure leaves no process and no data behind.
    * @throws E_PORT_IN_USE, E_DISK_FULL, E_DATABASE_UNAVAILABLE
    */
   async make(): Promise<void> {
     try {
       await this.#stopNodes("SIGQUIT", 1000);
+      await Promise.all([...this.#keepers.values()].map(({ node }) => node.clearWay()));
       await buildPair(this.#record, this.#environment.binaries);
       const folders = this.#record.state.nodes.map(({ zone }) => this.#record.dataFolder(zone));
       // The servers sync what they write from now on; this is for what was there before.
@@ -108,7 +111,8 @@ export class PostgresServer {
     } catch (error) {
       await this.close();
       await this.#stopNodes("SIGQUIT", 1000);
-      throw error;
+      await removeDataFolders(this.#record.folder, "all");
+      throw toRowhouseError(error);
     }
   }
 
@@ -195,6 +199,8 @@ export class PostgresServer {
 
   async #lookAfter(): Promise<void> {
     if (this.#ended.signal.aborted) return;
+    if (!this.#isTidy) await removeDataFolders(this.#record.folder, "unfinished");
+    this.#isTidy = true;
     const { state } = this.#record;
     const zone = standbyZone(state);
     const [primary, standby] = await Promise.all([
@@ -224,8 +230,10 @@ export class PostgresServer {
     const monitor = this.#monitor(this.#record.state.primary);
     const view = await viewStandby(monitor, zone, viewTimeoutMilliseconds);
     this.#view = view;
-    if (view?.isStreaming) this.#heardAt = Math.max(this.#heardAt, now - view.silentMilliseconds);
-    if (view?.isConnected) this.#connectedAt = now;
+    // While the primary itself gives no answer (it recovers from the crash of a backend), the standby has no fault.
+    if (!view || view.isConnected) this.#connectedAt = now;
+    if (!view) this.#heardAt = now;
+    else if (view.isStreaming) this.#heardAt = Math.max(this.#heardAt, now - view.silentMilliseconds);
     if (view && !view.hasSlot && !this.#rebuild.isRunning) {
       await monitor.query(ensureSlotSql, [standbyName(zone)], viewTimeoutMilliseconds);
     }

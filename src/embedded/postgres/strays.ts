@@ -22,7 +22,7 @@ export async function killStrays(dataFolder: string, clock: Clock): Promise<void
   while (pids.some((pid) => processIdentity(pid) !== undefined)) await clock.sleep(5);
 }
 
-/** Every process of Postgres works inside its data folder, and names it nowhere else. */
+/** Every process of Postgres works inside its data folder; one that just began has it open, or in its arguments. */
 async function straysOfProc(dataFolder: string): Promise<number[]> {
   const folder = await realpath(dataFolder).catch(() => undefined);
   if (folder === undefined) return [];
@@ -30,9 +30,14 @@ async function straysOfProc(dataFolder: string): Promise<number[]> {
   const found = await Promise.all(
     pids.map(async (pid) => {
       try {
-        if ((await readlink(`/proc/${pid}/cwd`)) !== folder) return undefined;
         // A person's shell may stand in the folder too.
-        return basename(await readlink(`/proc/${pid}/exe`)).startsWith("postgres") ? Number(pid) : undefined;
+        if (!basename(await readlink(`/proc/${pid}/exe`)).startsWith("postgres")) return undefined;
+        const places = [
+          await readlink(`/proc/${pid}/cwd`),
+          await readlink(`/proc/${pid}/fd/3`).catch(() => ""),
+        ];
+        const args = (await readFile(`/proc/${pid}/cmdline`, "utf8")).split("\0");
+        return [...places, ...args].includes(folder) ? Number(pid) : undefined;
       } catch {
         // Gone meanwhile, or another user's.
         return undefined;
