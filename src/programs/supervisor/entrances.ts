@@ -58,19 +58,20 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
       const entry = await copy.lookup(slug);
       return entry && { region: entry.region, balancerUrl: balancerUrl(settings, entry.region) };
     },
-    apex: (request) => pages.fetch(request),
+    // With its environment, which says from where a sign-up comes.
+    apex: pages.fetch,
     internalToken: options.internalToken,
     clock,
     random: createSystemRandom(),
   });
   await edge.listen();
   const dns = createDnsServer({
-    pool: directory.pool,
     connection: directory.connection,
     zone: settings.config.domain,
     host: settings.host,
     port: plan.dns,
     clock,
+    onFault,
   });
   await dns.listen();
   const server = serve({ fetch: api.fetch, hostname: settings.host, port: plan.api });
