@@ -12,8 +12,8 @@ interface Context {
 
 interface SharedState {
   readonly storage: AsyncLocalStorage<Context>;
-  /** Of the process's runtime, for `withTenant` where no tenant is current yet. */
-  resolve: TenantResolver | undefined;
+  /** Of the process's runtimes, the newest last, for `withTenant` where no tenant is current yet. */
+  readonly resolvers: TenantResolver[];
 }
 
 /**
@@ -22,7 +22,7 @@ interface SharedState {
  */
 const key = Symbol.for("rowhouse.context");
 const holder = globalThis as { [key]?: SharedState };
-holder[key] ??= { storage: new AsyncLocalStorage(), resolve: undefined };
+holder[key] ??= { storage: new AsyncLocalStorage(), resolvers: [] };
 const shared: SharedState = holder[key];
 
 /**
@@ -40,7 +40,7 @@ export function currentTenant(): Tenant {
  * @throws E_NO_TENANT where no Rowhouse runs; E_TENANT_NOT_FOUND, and what the tenant's state refuses
  */
 export async function withTenant<T>(slug: string, work: (tenant: Tenant) => T | Promise<T>): Promise<T> {
-  const resolve = shared.storage.getStore()?.resolve ?? shared.resolve;
+  const resolve = shared.storage.getStore()?.resolve ?? shared.resolvers.at(-1);
   if (!resolve) throw fault("E_NO_TENANT", "withTenant was called in a process that runs no tenants.");
   const tenant = await resolve(slug);
   return shared.storage.run({ tenant, resolve }, () => work(tenant));
@@ -51,10 +51,11 @@ export function runAsTenant<T>(tenant: Tenant, resolve: TenantResolver, work: ()
   return shared.storage.run({ tenant, resolve }, work);
 }
 
-/** Makes `resolve` the process's own; returns what takes it back. */
+/** Lets the process find tenants by `resolve`; returns what takes it back. */
 export function registerResolver(resolve: TenantResolver): () => void {
-  shared.resolve = resolve;
+  shared.resolvers.push(resolve);
   return () => {
-    if (shared.resolve === resolve) shared.resolve = undefined;
+    const index = shared.resolvers.indexOf(resolve);
+    if (index >= 0) shared.resolvers.splice(index, 1);
   };
 }
