@@ -20,7 +20,15 @@ const contentTypes: Readonly<Record<string, string>> = {
 };
 
 /** Files that a page names, as `/signup/assets/<file>`. */
-const assetNames = ["signup.css", "signup.js", "form.js", "progress.js", "slug.js", "icon.svg"] as const;
+const assetNames = [
+  "signup.css",
+  "progress.css",
+  "signup.js",
+  "form.js",
+  "progress.js",
+  "slug.js",
+  "icon.svg",
+] as const;
 
 const pagePolicy = [
   "default-src 'none'",

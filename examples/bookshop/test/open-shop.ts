@@ -42,6 +42,8 @@ export async function openShop(): Promise<OpenShop> {
     user: "postgres",
     database: database.name,
   });
+  // The pool says that it has ended before its sockets have; dropping the database then cuts them off.
+  pool.on("connect", (client) => client.on("error", () => {}));
   await migrate(pool);
   const tenant = createTenant(pool, objects);
   const server = createServer();

@@ -13,7 +13,7 @@ it("builds into a release", async () => {
     const { manifest } = await buildRelease({ appFile, outputFolder });
     expect(manifest.name).toBe("bookshop");
     expect(manifest.migrations.map(({ file }) => file)).toEqual(["0001_books.sql", "0002_ratings.sql"]);
-    expect(manifest.assets.map(({ file }) => file)).toEqual(["icon.svg", "shop.css", "shop.js"]);
+    expect(manifest.assets.map(({ file }) => file)).toEqual(["base.css", "icon.svg", "shop.css", "shop.js"]);
   } finally {
     await rm(outputFolder, { recursive: true });
   }

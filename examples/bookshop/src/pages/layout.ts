@@ -20,6 +20,7 @@ export function layout(
 <meta name="color-scheme" content="light dark">
 <title>${page.title}</title>
 <link rel="icon" type="image/svg+xml" href="${assetUrl("icon.svg")}">
+<link rel="stylesheet" href="${assetUrl("base.css")}">
 <link rel="stylesheet" href="${assetUrl("shop.css")}">
 <script type="module" src="${assetUrl("shop.js")}"></script>
 </head>
