@@ -52,6 +52,8 @@ describe("forwardRequestHeaders", () => {
   it("believes no client's word on where it comes from, and the edge's", () => {
     const claims = ["Forwarded", "for=1.2.3.4", "X-Forwarded-For", "1.2.3.4", "X-Real-IP", "1.2.3.4"];
     const sent = [
+      "Host",
+      "acme.localhost",
       ...claims,
       "X-Request-Id",
       "mine",

@@ -8,12 +8,12 @@ export interface UploadPace {
 }
 
 const longestIdleMilliseconds = 10_000;
-const freeMilliseconds = 20_000;
+const freeMilliseconds = 10_000;
 const leastBytesPerSecond = 500;
 
 /**
  * True when the client keeps a connection by sending its body hardly or not at all.
- * Source: Apache httpd mod_reqtimeout, `body=20,MinRate=500`.
+ * Source: Apache httpd mod_reqtimeout, `body=20,MinRate=500`, with half the time.
  */
 export function isTooSlow(pace: UploadPace): boolean {
   if (pace.idleMilliseconds > longestIdleMilliseconds) return true;

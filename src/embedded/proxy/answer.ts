@@ -51,7 +51,7 @@ export function rawAnswer(error: RowhouseError): string {
   return `${lines.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** Ends a half-sent response with a reset, so that no client can take it for a whole one. */
+/** Resets the connection of a half-sent response, so that no client can take it for a whole one. */
 export function breakOff(response: ServerResponse): void {
   const socket = response.socket;
   response.destroy();

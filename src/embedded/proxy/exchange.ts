@@ -54,6 +54,9 @@ export class Exchange implements Dispatcher.DispatchHandler, InFlight {
   #over = false;
   #giveUpAt = Number.POSITIVE_INFINITY;
   #attemptedAt = 0;
+  /** Since then neither the client's body nor an answer came on. */
+  #waitingSince = 0;
+  #bytesRead = 0;
   #lastActivity = 0;
   /** Bytes of the answer still to come; NaN when unknown. */
   #remaining = Number.NaN;
@@ -77,6 +80,7 @@ export class Exchange implements Dispatcher.DispatchHandler, InFlight {
     this.#controller = undefined;
     this.#sent = false;
     this.#attemptedAt = clock.elapsedMilliseconds();
+    this.#waitingSince = this.#attemptedAt;
     const method = request.method ?? "GET";
     const upgrade = this.#call.upgrade ? "websocket" : null;
     this.#client.dispatch({ path, method, headers, body: openBody(body), upgrade }, this);
@@ -187,10 +191,16 @@ export class Exchange implements Dispatcher.DispatchHandler, InFlight {
   expire(now: number): void {
     if (this.#answered) {
       if (now - this.#lastActivity > idlePatienceMilliseconds) this.#controller?.abort(givenUp);
-    } else if (now - this.#attemptedAt > answerPatienceMilliseconds && this.#call.request.complete) {
-      this.#timedOut = true;
-      this.#controller?.abort(givenUp);
+      return;
     }
+    const { request } = this.#call;
+    if (!request.complete && request.socket.bytesRead !== this.#bytesRead) {
+      this.#bytesRead = request.socket.bytesRead;
+      this.#waitingSince = now;
+    }
+    if (now - this.#waitingSince <= answerPatienceMilliseconds) return;
+    this.#timedOut = true;
+    this.#controller?.abort(givenUp);
   }
 
   abandon(): void {

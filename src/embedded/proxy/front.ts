@@ -19,8 +19,9 @@ export type FrontHandler = (request: IncomingMessage, response: ServerResponse, 
 const maximumHeaderBytes = 16 * 1024;
 const headersTimeoutMilliseconds = 10_000;
 const keepAliveMilliseconds = 60_000;
-/** Each may need a second one to an instance, and a process has 20,000 file descriptors or more. */
-const maximumConnections = 8192;
+/** Each may need a second one to an instance; Linux gives a process 20,000 file descriptors or more. */
+const defaultMaximumConnections = 8192;
+const makeRoomMilliseconds = 100;
 /** A client that still sends is read for so long after it was refused, so that it can see why. */
 const lingerMilliseconds = 1000;
 
@@ -37,8 +38,13 @@ export class Front {
   readonly #refused = new WeakSet<Duplex>();
   readonly #tunnels = new Set<Socket>();
   #closing = false;
+  #makingRoom: NodeJS.Timeout | undefined;
 
-  constructor(options: { readonly handler: FrontHandler; readonly clock: Clock }) {
+  constructor(options: {
+    readonly handler: FrontHandler;
+    readonly clock: Clock;
+    readonly maximumConnections?: number;
+  }) {
     this.#handler = options.handler;
     this.#clock = options.clock;
     this.#server = createServer({
@@ -53,7 +59,7 @@ export class Front {
       optimizeEmptyRequests: true,
       shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
     });
-    this.#server.maxConnections = maximumConnections;
+    this.#server.maxConnections = options.maximumConnections ?? defaultMaximumConnections;
     // Node drops headers beyond a number silently, a second Host included; the bound in bytes is enough.
     this.#server.maxHeadersCount = 0;
     this.#server
@@ -61,7 +67,7 @@ export class Front {
       .on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket as Socket, head))
       .on("connect", (request, socket) => this.#onConnect(request, socket as Socket))
       .on("clientError", (error, socket) => this.#onClientError(error, socket))
-      .on("drop", () => this.#server.closeIdleConnections());
+      .on("drop", () => this.#makeRoom());
   }
 
   /** @throws E_PORT_IN_USE */
@@ -142,6 +148,14 @@ export class Front {
       // An answer to an earlier request is under way, and this one would be taken for it.
       socket.destroy();
     }
+  }
+
+  /** Soon, and not now: to Node a connection is idle as well while its first request is on the way. */
+  #makeRoom(): void {
+    this.#makingRoom ??= setTimeout(() => {
+      this.#makingRoom = undefined;
+      this.#server.closeIdleConnections();
+    }, makeRoomMilliseconds).unref();
   }
 
   /** Without reading on, closing resets the connection, and the answer is lost. */

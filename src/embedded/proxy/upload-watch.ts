@@ -36,7 +36,9 @@ export class UploadWatch {
         this.#uploads.delete(request);
       } else if (request.readableFlowing && this.#isTooSlow(request, upload)) {
         this.#uploads.delete(request);
-        sendError(request, upload.response, fault("E_REQUEST_TIMEOUT"), { close: true });
+        // An answer may have come before the body's end; then there is nothing left to say.
+        if (upload.response.writableFinished) request.socket.destroySoon();
+        else sendError(request, upload.response, fault("E_REQUEST_TIMEOUT"), { close: true });
       }
     }
     if (this.#uploads.size > 0) return;
