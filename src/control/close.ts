@@ -36,8 +36,9 @@ export function closeWorkflow(context: RegionContext): WorkflowDefinition<CloseI
           if (location) await tenantData.drop(location);
         },
       },
-      { name: "remove-files", title: "Removing the files", run: ({ slug }) => removeFiles(context, slug) },
+      { name: "remove-files", title: "Removing the files", run: ({ slug }) => platform.objects.purge(`tenants/${slug}/`) },
       { name: "clear-cache", title: "Clearing the cache", run: ({ slug }) => platform.cache.clear(slug) },
+      { name: "remove-mail", title: "Removing the mail", run: ({ slug }) => platform.mail.forget(slug) },
       {
         name: "remove-profile",
         title: "Forgetting who the tenant was",
@@ -55,15 +56,4 @@ export function closeWorkflow(context: RegionContext): WorkflowDefinition<CloseI
       },
     ],
   };
-}
-
-/** Deletes every version of every file of the tenant. */
-async function removeFiles({ platform: { objects } }: RegionContext, slug: string): Promise<void> {
-  for (;;) {
-    const { objects: page } = await objects.list({ prefix: `tenants/${slug}/` });
-    if (page.length === 0) return;
-    for (const { key } of page) {
-      for (const { versionId } of await objects.versions(key)) await objects.delete(key, { versionId });
-    }
-  }
 }

@@ -23,6 +23,10 @@ import { Locations } from "./tenant-data/locations.ts";
 import { SpareDatabases } from "./tenant-data/spares.ts";
 import { TenantData } from "./tenant-data/tenant-data.ts";
 
+/** What `tenant.queue.send` sends to. */
+const jobsQueue = "jobs";
+const jobsQueueOptions = { visibilityTimeoutSeconds: 60, maxReceives: 5 };
+
 const reconcileMilliseconds = 200;
 const publishPauseMilliseconds = 2000;
 
@@ -73,6 +77,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const reconciling = repeat(parts, "fleet", reconcileMilliseconds, () => fleet.reconcile());
   // The directory may be away while a controller starts again: its region goes on without.
   const publishing = repeatUntilDone(parts, "address", () => publishRegion(context));
+  await platform.queues.ensure(jobsQueue, jobsQueueOptions);
   await platform.workflows.launch();
   const refill = () =>
     void spares.refill().catch((error: unknown) => logFault(parts, "spare databases", error));

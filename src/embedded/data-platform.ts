@@ -9,7 +9,7 @@ import { createSystemClock, createSystemRandom } from "./clock.ts";
 import { type ControlDatabase, controlDatabaseConnection } from "./control-database.ts";
 import { openDatabases } from "./databases.ts";
 import { createKeys } from "./keys.ts";
-import { createMail } from "./mail.ts";
+import { createMail, type OutboxMail } from "./mail.ts";
 import { createObjects, type FileObjects } from "./objects.ts";
 import { createObjectsHandler } from "./objects-handler.ts";
 import { createQueues } from "./queues.ts";
@@ -33,7 +33,11 @@ export interface OpenRegion {
 
 /** The data side of a region with what its engines stand on. */
 export interface OpenDataPlatform {
-  readonly platform: DataPlatform & { readonly cache: PostgresCache; readonly objects: FileObjects };
+  readonly platform: DataPlatform & {
+    readonly cache: PostgresCache;
+    readonly objects: FileObjects;
+    readonly mail: OutboxMail;
+  };
   readonly connection: ConnectOptions;
   readonly pool: WriterPool;
   readonly objectsHandler: ReturnType<typeof createObjectsHandler>;
@@ -92,7 +96,7 @@ export async function createDataPlatform(options: {
     pool,
     objectsHandler: createObjectsHandler({ objects, signingKey, clock }),
     close: async () => {
-      await platform.queues.close();
+      await Promise.all([platform.queues.close(), platform.mail.close()]);
       await objects.close();
       await pool.end();
     },

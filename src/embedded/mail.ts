@@ -77,6 +77,10 @@ class Mailer implements OutboxMail {
     return this.#outbox.list(options.tenant, options.limit ?? 100);
   }
 
+  forget(tenant: string): Promise<void> {
+    return this.#outbox.forget(tenant);
+  }
+
   async suppress(address: string, reason: string): Promise<void> {
     await this.#outbox.suppress(normalizeAddress(address), reason, this.#clock.now());
   }

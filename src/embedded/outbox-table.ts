@@ -110,6 +110,10 @@ export class OutboxTable {
     );
   }
 
+  async forget(tenant: string): Promise<void> {
+    await this.#pool.query("DELETE FROM engine.outbox WHERE tenant = $1", [tenant]);
+  }
+
   async list(tenant: string | null | undefined, limit: number): Promise<readonly MailRecord[]> {
     const { rows } = await this.#pool.query<OutboxRow>(
       `SELECT * FROM engine.outbox WHERE $1 OR tenant IS NOT DISTINCT FROM $2 ORDER BY position DESC LIMIT $3`,

@@ -22,7 +22,9 @@ import { createDns } from "./dns.ts";
 import { createFleets } from "./fleets.ts";
 import { createIntegrations } from "./integrations.ts";
 import { createKeys } from "./keys.ts";
+import { startHousekeeping } from "./housekeeping.ts";
 import { prepareMail } from "./mail.ts";
+import { prepareQueues } from "./queues.ts";
 import { ProcessTable } from "./processes.ts";
 import { prepareRegistry } from "./registry.ts";
 import { regionSettings, type Settings } from "./settings.ts";
@@ -92,8 +94,10 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     applicationName: "rowhouse-controller",
     maxConnections: 10,
   });
-  for (const prepare of [prepareRegistry, prepareCache, prepareMail]) await prepare(data.pool);
+  for (const prepare of [prepareRegistry, prepareCache, prepareMail, prepareQueues]) await prepare(data.pool);
+  const housekeeping = startHousekeeping(data.platform, log);
   const directory = await openDirectory(folder, "rowhouse-controller");
+  const integrations = createIntegrations({ config: settings.config.integrations, clock });
   const platform: RegionPlatform = {
     ...data.platform,
     databases,
@@ -106,7 +110,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
       ports: listeners.instances,
       host: "127.0.0.1",
     }),
-    integrations: createIntegrations({ config: settings.config.integrations, clock }),
+    integrations,
     dns: createDns({ pool: directory.pool, zone: settings.config.domain }),
   };
   return {
@@ -117,6 +121,8 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     directoryPool: directory.pool,
     directoryConnection: directory.connection,
     close: async () => {
+      await housekeeping.stop();
+      await integrations.close();
       await databases.stopWatching();
       await balancer.stopWatching();
       await directory.pool.end();

@@ -109,6 +109,15 @@ export function mailContract(
       expect(await received(missed.to)).toEqual(["next"]);
     });
 
+    test("forgets one tenant's messages and nobody else's", async () => {
+      const [gone, kept] = [message(), message()];
+      await Promise.all([mail.send(gone), mail.send(kept)]);
+      await mail.forget(gone.tenant!);
+      await mail.forget(gone.tenant!);
+      expect(await mail.outbox({ tenant: gone.tenant })).toEqual([]);
+      expect(await mail.outbox({ tenant: kept.tenant })).toHaveLength(1);
+    });
+
     test("has nothing to deliver once all is sent", async () => {
       await mail.send(message());
       expect(await mail.deliverQueued()).toBe(0);

@@ -3,9 +3,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Agent, fetch as fetchWith } from "undici";
 import type { StatusDocument } from "../../src/control/status.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Not every resolver knows that `*.localhost` is this machine (RFC 6761, 6.3), as browsers do. */
+const loopback = new Agent({
+  connect: { lookup: (_host, _options, done) => done(null, [{ address: "127.0.0.1", family: 4 }]) },
+});
 
 export interface CliResult {
   readonly code: number | null;
@@ -83,7 +89,8 @@ export class System {
   tenant(slug: string, path: string, init: RequestInit & { readonly at?: string } = {}): Promise<Response> {
     const { at = this.url, ...rest } = init;
     const { port } = new URL(at);
-    return fetch(`http://${slug}.localhost:${port}${path}`, rest);
+    const answer = fetchWith(`http://${slug}.localhost:${port}${path}`, { ...(rest as object), dispatcher: loopback });
+    return answer as unknown as Promise<Response>;
   }
 
   async dispose(): Promise<void> {

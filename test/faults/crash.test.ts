@@ -1,0 +1,201 @@
+import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StatusDocument } from "../../src/control/status.ts";
+import { createSystem, type System } from "../support/system.ts";
+
+/** All processes whose command line or environment names the state folder. */
+async function processesOf(system: System): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const read = (file: string) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
+      const isZombie = (await read("stat")).includes(") Z ");
+      const mentions = (await read("environ")).includes(system.stateDirectory) || (await read("cmdline")).includes(system.stateDirectory);
+      return mentions && !isZombie ? Number(pid) : undefined;
+    }),
+  );
+  return found.filter((pid) => pid !== undefined);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+describe.runIf(process.platform === "linux")("crashes", () => {
+  let system: System;
+  const acknowledged = new Set<string>();
+
+  beforeAll(async () => {
+    system = await createSystem(28_080);
+    await system.up();
+    for (const [slug, region, plan] of [
+      ["north", "eu-west-1", "starter"],
+      ["south", "us-east-1", "business"],
+    ] as const) {
+      await system.json(
+        ...["tenant", "create", slug, "--name", slug, "--region", region, "--plan", plan],
+        ...["--email", `o@${slug}.example`],
+      );
+    }
+  }, 120_000);
+  afterAll(() => system.dispose(), 60_000);
+
+  const instances = (status: StatusDocument) => status.regions.flatMap((region) => region.fleets[0]?.instances ?? []);
+
+  async function write(slug: string, title: string): Promise<boolean> {
+    const response = await system
+      .tenant(slug, "/api/books", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ title, author: "A" }),
+      })
+      .catch(() => undefined);
+    if (response?.status === 201) acknowledged.add(`${slug}/${title}`);
+    await response?.body?.cancel();
+    return response?.status === 201;
+  }
+
+  /** Writes to both tenants until it is told to stop. */
+  function startWriting(prefix: string): { stop(): Promise<void> } {
+    let stopped = false;
+    const writers = ["north", "south"].map(async (slug) => {
+      for (let i = 0; !stopped; i++) await write(slug, `${prefix} ${i}`);
+    });
+    return {
+      stop: async () => {
+        stopped = true;
+        await Promise.all(writers);
+      },
+    };
+  }
+
+  async function expectEveryAcknowledgedRow(): Promise<void> {
+    for (const slug of ["north", "south"]) {
+      await expect.poll(async () => (await system.tenant(slug, "/api/books?limit=1")).status, { timeout: 20_000 }).toBe(200);
+      const { books } = (await (await system.tenant(slug, "/api/books?limit=1000000")).json()) as {
+        books: { title: string }[];
+      };
+      const titles = books.map((book) => `${slug}/${book.title}`);
+      const mine = [...acknowledged].filter((title) => title.startsWith(`${slug}/`));
+      expect(mine.filter((title) => !titles.includes(title))).toEqual([]);
+      const written = titles.filter((title) => mine.includes(title));
+      expect(written.length).toBe(new Set(written).size);
+    }
+  }
+
+  it("refuses a second `up` on the same state folder with exit code 2", async () => {
+    const second = await system.cli("up", "--port", "29080", "--json");
+    expect(second.code).toBe(2);
+    expect(second.json()).toMatchObject({ error: { code: "E_STATE_LOCKED" } });
+  });
+
+  it("loses no request that may be repeated when an instance is killed, and replaces it", async () => {
+    const before = instances(await system.status());
+    const victim = before[0];
+    let stopped = false;
+    const statuses: number[] = [];
+    const readers = [...Array(8).keys()].map(async () => {
+      while (!stopped) {
+        const response = await system.tenant("north", "/api/books?limit=5").catch(() => ({ status: 0, body: null }));
+        statuses.push(response.status);
+        await response.body?.cancel();
+      }
+    });
+    await expect.poll(() => statuses.length, { timeout: 20_000 }).toBeGreaterThan(50);
+    kill(victim?.pid ?? 0);
+    const replaced = async () => {
+      const now = instances(await system.status());
+      return now.length === before.length && now.every((one) => one.health === "healthy" && one.id !== victim?.id);
+    };
+    await expect.poll(replaced, { timeout: 20_000, interval: 200 }).toBe(true);
+    stopped = true;
+    await Promise.all(readers);
+    expect(statuses.filter((status) => status !== 200)).toEqual([]);
+  }, 60_000);
+
+  it("serves on without the supervisor, and `up` takes over what runs", async () => {
+    const before = await system.status();
+    const writing = startWriting("without supervisor");
+    kill(before.pid);
+    const atBalancer = await system.tenant("north", "/api/books?limit=1", { at: system.balancerUrl(0) });
+    expect(atBalancer.status).toBe(200);
+    await system.up();
+    await writing.stop();
+    const after = await system.status();
+    expect(after.pid).not.toBe(before.pid);
+    expect(after.regions.map((region) => region.controller.pid)).toEqual(before.regions.map((region) => region.controller.pid));
+    expect(instances(after).map((one) => one.pid)).toEqual(instances(before).map((one) => one.pid));
+    await expectEveryAcknowledgedRow();
+  }, 60_000);
+
+  it("starts a killed controller and a killed balancer again, and their region goes on", async () => {
+    const before = await system.status();
+    const region = before.regions[0];
+    kill(region?.controller.pid ?? 0);
+    kill(region?.balancer.pid ?? 0);
+    const isBack = async () => {
+      const now = (await system.status()).regions[0];
+      return now?.status === "ready" && now.controller.pid !== region?.controller.pid && now.balancer.pid !== region?.balancer.pid;
+    };
+    await expect.poll(isBack, { timeout: 30_000, interval: 200 }).toBe(true);
+    expect(await write("north", "after the controller")).toBe(true);
+  }, 60_000);
+
+  it("brings both nodes of a database back, with every acknowledged row", async () => {
+    const [database] = (await system.status()).regions[0]?.databases ?? [];
+    const writing = startWriting("killed database");
+    await sleep(300);
+    kill(database?.primary?.pid ?? 0);
+    kill(database?.standby?.pid ?? 0);
+    const isBack = async () => (await system.status()).regions[0]?.databases[0]?.status === "available";
+    await expect.poll(isBack, { timeout: 30_000, interval: 200 }).toBe(true);
+    await writing.stop();
+    await expect.poll(() => write("north", "after the database"), { timeout: 20_000 }).toBe(true);
+    await expectEveryAcknowledgedRow();
+  }, 90_000);
+
+  it("brings every acknowledged row back after everything was killed at once", async () => {
+    const writing = startWriting("everything");
+    await sleep(500);
+    const everything = await processesOf(system);
+    expect(everything.length).toBeGreaterThan(15);
+    for (const pid of everything) kill(pid);
+    await writing.stop();
+    await system.up();
+    await expectEveryAcknowledgedRow();
+    expect(acknowledged.size).toBeGreaterThan(20);
+  }, 120_000);
+
+  it("says which port is taken and how to change it, before it starts anything", async () => {
+    const stranger = createServer();
+    await new Promise<void>((resolve) => stranger.listen(30_081, "127.0.0.1", resolve));
+    const other = await createSystem(30_080);
+    try {
+      const result = await other.cli("up", "--port", "30080", "--json");
+      expect(result.code).toBe(2);
+      expect(result.json()).toMatchObject({ error: { code: "E_PORT_IN_USE", message: expect.stringMatching(/30081.*--port/) } });
+      expect(await processesOf(other)).toEqual([]);
+    } finally {
+      stranger.close();
+      await other.dispose();
+    }
+  }, 60_000);
+
+  it("leaves no process behind after `down`, and the tenants are there after the next `up`", async () => {
+    await system.json("down");
+    expect(await processesOf(system)).toEqual([]);
+    await system.up();
+    await expectEveryAcknowledgedRow();
+    const tenants = await system.json<{ slug: string; state: string }[]>("tenant", "list");
+    expect(tenants).toMatchObject([
+      { slug: "north", state: "active" },
+      { slug: "south", state: "active" },
+    ]);
+  }, 120_000);
+});
