@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -209,6 +209,22 @@ describe("bin/rowhouse", () => {
     const { inner, exited } = await followLogs();
     process.kill(inner, "SIGKILL");
     expect(await exited).toEqual({ code: null, signal: "SIGKILL" });
+  });
+
+  it("fails when its output is lost", async () => {
+    const command = `${packageRoot}/bin/rowhouse --version > /dev/full`;
+    await expect(promisify(execFile)("/bin/sh", ["-c", command], { cwd: folder })).rejects.toMatchObject({
+      code: 1,
+    });
+  });
+
+  it("follows no longer than it is read", async () => {
+    const { wrapper, exited } = await followLogs();
+    wrapper.stdout.destroy();
+    const log = join(folder, "followed", "logs", "a.log");
+    const writing = setInterval(() => void appendFile(log, "more\n"), 100);
+    expect(await exited).toEqual({ code: 0, signal: null });
+    clearInterval(writing);
   });
 
   it("is quiet when its reader has had enough", async () => {

@@ -10,11 +10,6 @@ const isWrapped = process.env.ROWHOUSE_WRAPPED === "1";
 // It is about this process alone, not about those that it starts.
 delete process.env.ROWHOUSE_WRAPPED;
 followWrapper();
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // Whoever read the output has had enough, as `head` does.
-  if (error.code === "EPIPE") process.exit();
-  throw error;
-});
 process.exitCode = await run(process.argv.slice(2), await createContext());
 
 async function createContext(): Promise<CliContext> {

@@ -8,11 +8,27 @@ export class Output {
   readonly json: boolean;
   readonly #stdout: Writable;
   readonly #stderr: Writable;
+  readonly #lost = new AbortController();
 
   constructor(options: { readonly json: boolean; readonly stdout: Writable; readonly stderr: Writable }) {
     this.json = options.json;
     this.#stdout = options.stdout;
     this.#stderr = options.stderr;
+    // Without a listener a full disk under a log file, or a terminal that was closed, would end `up` on the spot.
+    this.#stdout.on("error", (error) => this.#lost.abort(error));
+    this.#stderr.on("error", () => {});
+  }
+
+  /** Aborted once nobody takes what is written. */
+  get closed(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** True when the result did not get through; a reader who has had enough, as `head`, is no such case. */
+  async failed(): Promise<boolean> {
+    // The stream tells of a write that failed a moment after it.
+    await new Promise((resolve) => setImmediate(resolve));
+    return this.closed.aborted && (this.closed.reason as NodeJS.ErrnoException).code !== "EPIPE";
   }
 
   /** What the command was run for; `text` is asked only when people read. */
@@ -27,7 +43,9 @@ export class Output {
       const json = () => `${written === 0 ? "[" : ","}${JSON.stringify(item)}`;
       const fits = this.#stdout.write(this.json ? json() : `${text(item)}\n`);
       written++;
-      if (!fits) await once(this.#stdout, "drain");
+      // Rejects when the reader goes away, which is looked at next.
+      if (!fits) await once(this.#stdout, "drain").catch(() => {});
+      if (this.closed.aborted) return;
     }
     if (this.json) this.#stdout.write(written === 0 ? "[]\n" : "]\n");
   }

@@ -11,10 +11,10 @@ export async function run(words: readonly string[], context: CliContext): Promis
   const invocation = new Invocation(context, output);
   try {
     await createProgram(invocation).parseAsync(words, { from: "user" });
-    return invocation.exitCode;
+    return (await output.failed()) ? 1 : invocation.exitCode;
   } catch (thrown) {
     // Help and version that were asked for have been printed.
-    if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return (await output.failed()) ? 1 : 0;
     const error = thrown instanceof CommanderError ? usageFault(thrown) : toRowhouseError(thrown);
     // A call without a command was answered with the help.
     if (output.json || !isHelp(thrown)) output.error(error);

@@ -45,7 +45,10 @@ export function addLogs(parent: Command, invocation: Invocation): void {
         last(about(readLogs(folder, tails.sizes)), lines ?? linesBeforeFollowing),
         formatLogEntry,
       );
-      await output.stream(about(tails.follow(interrupted.signal)), formatLogEntry);
+      await output.stream(
+        about(tails.follow(AbortSignal.any([interrupted.signal, output.closed]))),
+        formatLogEntry,
+      );
     });
 }
 
