@@ -263,19 +263,41 @@ describe("a watched pair", () => {
     expect((await readdir(join(machine.folder, name))).toSorted()).toEqual(["a", "b", "server.json"]);
   });
 
-  test("describes a server quickly, and a dead node without waiting for it", async () => {
-    const { standby } = await pids(databases, name);
-    const durations = [];
-    for (let round = 0; round < 20; round++) {
+  test("describes a server quickly, and does not wait for a node that is frozen or dead", async () => {
+    const { primary, standby } = await pids(databases, name);
+    const describeFor = async () => {
       const startedAt = performance.now();
-      await status();
-      durations.push(performance.now() - startedAt);
-    }
-    expect(durations.toSorted((a, b) => a - b)[10]).toBeLessThan(15);
+      const found = await status();
+      return { found, milliseconds: performance.now() - startedAt };
+    };
+    const durations = [];
+    for (let round = 0; round < 21; round++) durations.push((await describeFor()).milliseconds);
+    expect(durations.toSorted((a, b) => a - b)[10]).toBeLessThan(50);
+    signalNode(primary, "SIGSTOP");
+    const frozen = await describeFor();
+    signalNode(primary, "SIGCONT");
+    expect(frozen.found).toMatchObject({ status: "degraded", standby: { lagBytes: null } });
+    expect(frozen.milliseconds).toBeLessThan(1000);
+    await isWhole();
     await kill(standby);
-    const startedAt = performance.now();
-    await status();
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    const dead = await describeFor();
+    expect(dead.found?.status).toBe("degraded");
+    expect(dead.milliseconds).toBeLessThan(1000);
+  });
+
+  test("stays in sync through the crash of a single connection, from which Postgres recovers by itself", async () => {
+    const before = await pids(databases, name);
+    const saidBefore = machine.said.length;
+    const writing = await startWriting(pool, "crashed_connection");
+    await expect.poll(() => writing.acknowledged.length, atLength).toBeGreaterThan(20);
+    const { rows } = await pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    await kill(rows[0]!.pid);
+    const written = writing.acknowledged.length;
+    await expect.poll(() => writing.acknowledged.length, atLength).toBeGreaterThan(written + 20);
+    await writing.stop();
+    expect(await numbersIn(pool, "crashed_connection")).toEqual(expect.arrayContaining(writing.acknowledged));
+    expect(await pids(databases, name)).toEqual(before);
+    expect(machine.said.slice(saidBefore)).toEqual([]);
   });
 
   test("loses nothing when both nodes and the watch are killed at once: the next engine takes over", async () => {
@@ -473,6 +495,7 @@ describe("creating a server", () => {
     const databases = await machine.engine({ dedicated: { first: first + 2, last: first + 2 } });
     const dedicated = databases.create({ name: "tenant", zones, size: "dedicated" });
     await expect(dedicated).rejects.toMatchObject({ code: "E_QUOTA" });
+    databases.watch();
     await databases.create({ name: "one", zones });
     expect(await databases.list()).toMatchObject([
       { primary: { port: first }, standby: { port: first + 1 } },

@@ -54,7 +54,10 @@ const watchPauseMilliseconds = 100;
 
 class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   readonly #options: DatabasesOptions & ServerEnvironment;
+  /** Those that this object looks after. They trust what they remember over the files, so one process alone may. */
   readonly #servers = new Map<string, PostgresServer>();
+  /** Those that it only describes. */
+  readonly #viewed = new Map<string, PostgresServer>();
   readonly #followed = new Map<PostgresServer, Promise<void>>();
   readonly #last = new Map<string, Promise<unknown>>();
   #watching: AbortController | undefined;
@@ -72,26 +75,31 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
       if (found?.phase === "deleting") await this.#open(found).destroy();
       const state = found && found.phase !== "deleting" ? found : await this.#register(server);
       const opened = this.#open(state);
-      if (state.phase === "creating") await opened.make();
-      else await opened.comeUp({ inSync: false });
-      this.#follow(state.name, opened);
+      try {
+        if (state.phase === "creating") await opened.make();
+        else await opened.comeUp({ inSync: false });
+      } finally {
+        await this.#followOrClose(state.name, opened);
+      }
     });
   }
 
   async describe(name: string): Promise<DatabaseServerStatus | undefined> {
     const state = await readServer(this.#options.folder, name);
-    return state && this.#open(state).describe(state);
+    return state && this.#view(state).describe(state);
   }
 
   async list(): Promise<readonly DatabaseServerStatus[]> {
     const states = await readServers(this.#options.folder);
-    return Promise.all(states.map((state) => this.#open(state).describe(state)));
+    return Promise.all(states.map((state) => this.#view(state).describe(state)));
   }
 
   async delete(name: string): Promise<void> {
     await this.#oneAtATime(name, async () => {
       const state = await readServer(this.#options.folder, name);
       if (!state) return removeServer(this.#options.folder, name);
+      await this.#viewed.get(name)?.close();
+      this.#viewed.delete(name);
       const server = this.#open(state);
       this.#servers.delete(name);
       await server.destroy();
@@ -109,8 +117,9 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   async stopWatching(): Promise<void> {
     this.#watching?.abort();
     this.#watching = undefined;
-    const servers = [...this.#servers.values()];
+    const servers = [...this.#servers.values(), ...this.#viewed.values()];
     this.#servers.clear();
+    this.#viewed.clear();
     await Promise.all(servers.map((server) => server.close()));
     await Promise.allSettled(this.#followed.values());
   }
@@ -154,19 +163,40 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
 
   async #keepTicking(name: string, server: PostgresServer, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
+    let lastProblem = "";
     while (!signal.aborted && this.#servers.get(name) === server) {
-      await server
-        .tick()
-        .catch((error: unknown) => log(`database server ${name}: ${toRowhouseError(error).message}`));
+      const problem = await server.tick().then(
+        () => "",
+        (error: unknown) => toRowhouseError(error).message,
+      );
+      if (problem && problem !== lastProblem) log(`database server ${name}: ${problem}`);
+      lastProblem = problem;
       await clock.sleep(watchPauseMilliseconds, signal).catch(() => {});
     }
   }
 
+  /** What this object looks after it goes on with; without a watch it lets go, for whoever watches. */
+  async #followOrClose(name: string, server: PostgresServer): Promise<void> {
+    if (!server.isClosed) this.#follow(name, server);
+    if (this.#followed.has(server)) return;
+    this.#servers.delete(name);
+    await server.close();
+  }
+
   #open(state: ServerState): PostgresServer {
-    const known = this.#servers.get(state.name);
+    return this.#find(state, this.#servers);
+  }
+
+  #view(state: ServerState): PostgresServer {
+    const kept = this.#servers.get(state.name);
+    return kept?.isOf(state) ? kept : this.#find(state, this.#viewed);
+  }
+
+  #find(state: ServerState, servers: Map<string, PostgresServer>): PostgresServer {
+    const known = servers.get(state.name);
     if (known?.isOf(state)) return known;
     const server = new PostgresServer(this.#options, state);
-    this.#servers.set(state.name, server);
+    servers.set(state.name, server);
     return server;
   }
 

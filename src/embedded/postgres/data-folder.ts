@@ -8,7 +8,7 @@ import { firstStatements } from "./configuration.ts";
 import { administratorRole } from "./server-state.ts";
 
 /** How a Postgres program is told of a data folder. */
-export interface DataDirectory {
+interface DataDirectory {
   /** For `-D`. */
   readonly argument: string;
   /** To be handed over as file descriptor 3. */
@@ -80,7 +80,7 @@ async function run(
   // A tool that ends early reports why on stderr; that its input broke says nothing more.
   child.stdin?.on("error", () => {}).end(input);
   const [code, complaints] = await Promise.all([exited, child.stderr ? text(child.stderr) : ""]);
-  if (code !== 0 || /^\S*.*(ERROR|FATAL|PANIC):/m.test(complaints)) throw postgresFault(program, complaints);
+  if (code !== 0 || /(ERROR|FATAL|PANIC):/.test(complaints)) throw postgresFault(program, complaints);
 }
 
 /** The error behind what a Postgres program wrote on its stderr. */

@@ -105,21 +105,25 @@ export class PostgresNode {
     }
   }
 
-  /** Gives a live process another configuration; what only a start can change waits for the next one. */
+  /** Gives a running process another configuration; what only a start can change waits for the next one. */
   async configure(configuration: NodeConfiguration): Promise<void> {
     const text = renderConfiguration(configuration);
     if (text === this.#applied) return;
+    // One that is starting would be ended by the signal, until it listens for it.
+    const { status, pid } = await this.look();
+    if (status !== "running" || pid === undefined) return;
     const path = join(this.place.dataFolder, "postgresql.conf");
     if ((await readFile(path, "utf8").catch(() => "")) !== text) {
       await writeDataFile(path, text, this.place.binaries.user);
     }
-    if ((await this.look()).status !== "down" && this.#record) signalReload(this.#record.pid);
+    signalReload(pid);
     this.#applied = text;
   }
 
   /** `SIGINT` disconnects everyone and shuts down in order, `SIGQUIT` leaves the rest to crash recovery. */
   async stop(signal: "SIGINT" | "SIGQUIT", graceMilliseconds: number): Promise<void> {
     await this.place.processes.terminate(this.place.processName, { signal, graceMilliseconds });
+    await killStrays(this.place.dataFolder, this.place.clock);
     this.#record = undefined;
   }
 

@@ -57,7 +57,7 @@ export async function viewStandby(
  * - `join`: commits begin to wait for it;
  * - `confirm`: make sure that it has everything, and write down that it is in sync.
  */
-export type ReplicationStep = "wait" | "release" | "join" | "confirm";
+type ReplicationStep = "wait" | "release" | "join" | "confirm";
 
 /** Decides the next step of synchronous replication. */
 export function nextReplicationStep(now: {

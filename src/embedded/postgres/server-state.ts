@@ -7,7 +7,7 @@ import { readJson, writeFileAtomically } from "../state-folder.ts";
 
 export type ServerSize = "shared" | "dedicated";
 
-export interface NodeState {
+interface NodeState {
   readonly zone: string;
   readonly port: number;
 }

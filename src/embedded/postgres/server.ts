@@ -16,7 +16,6 @@ import { isHeard, type StandbyView, viewStandby } from "./replication.ts";
 import { ServerRecord } from "./server-record.ts";
 import { removeServer, type ServerState, standbyZone } from "./server-state.ts";
 import { ensureSlotSql } from "./standby.ts";
-import { killStrays } from "./strays.ts";
 import { Synchrony } from "./synchrony.ts";
 
 /** What all servers of one folder share. */
@@ -86,12 +85,13 @@ export class PostgresServer {
     });
   }
 
+  get isClosed(): boolean {
+    return this.#ended.signal.aborted;
+  }
+
   /** True when this object is about the server with that state, and not about an earlier one of the same name. */
   isOf(state: ServerState): boolean {
-    return (
-      !this.#ended.signal.aborted &&
-      JSON.stringify(this.#record.state.passwords) === JSON.stringify(state.passwords)
-    );
+    return !this.isClosed && JSON.stringify(this.#record.state.passwords) === JSON.stringify(state.passwords);
   }
 
   /**
@@ -101,7 +101,7 @@ export class PostgresServer {
    */
   async make(): Promise<void> {
     try {
-      await this.#stopNodes("SIGQUIT", 1000);
+      await this.#abandonNodes(1000);
       await Promise.all([...this.#keepers.values()].map(({ node }) => node.clearWay()));
       await buildPair(this.#record, this.#environment.binaries);
       const folders = this.#record.state.nodes.map(({ zone }) => this.#record.dataFolder(zone));
@@ -110,7 +110,7 @@ export class PostgresServer {
       await this.#record.change((state) => ({ ...state, phase: "ready" }));
     } catch (error) {
       await this.close();
-      await this.#stopNodes("SIGQUIT", 1000);
+      await this.#abandonNodes(1000);
       await removeDataFolders(this.#record.folder, "all");
       throw toRowhouseError(error);
     }
@@ -177,7 +177,9 @@ export class PostgresServer {
       fault("E_DATABASE_UNAVAILABLE", `Nobody looks after ${this.#record.state.name} any more.`),
     );
     for (const monitor of this.#monitors.values()) monitor.close();
-    await Promise.allSettled([this.#tick, this.#synchrony.settled(), this.#rebuild.settled()]);
+    // A tick may begin the others.
+    await Promise.allSettled([this.#tick]);
+    await Promise.allSettled([this.#synchrony.settled(), this.#rebuild.settled()]);
     await this.#record.settled();
     for (const monitor of this.#monitors.values()) monitor.close();
   }
@@ -193,7 +195,7 @@ export class PostgresServer {
   async destroy(): Promise<void> {
     await this.close();
     await this.#record.change((state) => ({ ...state, phase: "deleting" }));
-    await this.#stopNodes("SIGQUIT", 2000);
+    await this.#abandonNodes(2000);
     await removeServer(this.#environment.folder, this.#record.state.name);
   }
 
@@ -271,13 +273,8 @@ export class PostgresServer {
     return { ...common, role: { kind: "standby", zone, upstream } };
   }
 
-  async #stopNodes(signal: "SIGQUIT" | "SIGINT", graceMilliseconds: number): Promise<void> {
-    await Promise.all(
-      [...this.#keepers.values()].map(async ({ node }) => {
-        await node.stop(signal, graceMilliseconds);
-        await killStrays(node.place.dataFolder, node.place.clock);
-      }),
-    );
+  async #abandonNodes(graceMilliseconds: number): Promise<void> {
+    await Promise.all([...this.#keepers.values()].map(({ node }) => node.stop("SIGQUIT", graceMilliseconds)));
   }
 
   #keeper(zone: string): NodeKeeper {
