@@ -1,7 +1,7 @@
-/** Writes one JSON line to this process's log. */
+/** Writes one JSON line to this process's log: to stderr, because the stdout of `up --json` holds its one document. */
 export function logLine(entry: {
   readonly level: "info" | "warn" | "error";
   readonly message: string;
 }): void {
-  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
 }

@@ -11,7 +11,7 @@ export function addDown(parent: Command, invocation: Invocation): void {
       const stateDirectory = await invocation.stateFolder(command);
       const { stopped } = await invocation.context.programs.stopEverything({
         stateDirectory,
-        onProgress: ({ message }) => invocation.output.progress(message),
+        onProgress: ({ message }) => invocation.output.progress(`Stopping ${message} …`),
       });
       invocation.output.result({ stopped }, () =>
         stopped === 0

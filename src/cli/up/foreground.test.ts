@@ -68,7 +68,7 @@ describe("up", () => {
         config: { domain: "shop.example", connectionsPerInstance: 60 },
       },
     ]);
-    expect(cli.stderr()).toMatch(/^ +\d\.\d s {2}eu-west-1: starting$/m);
+    expect(cli.stderr()).toMatch(/^ +\d\.\d s {2}region {5}eu-west-1: starting$/m);
     expect(cli.stdout()).toMatch(/^Console +http:\/\/localhost:9000\/console$/m);
     expect(cli.stdout()).toMatch(/^eu-west-1 +ready +EU +http:\/\/localhost:9010$/m);
     expect(cli.stdout()).toContain(

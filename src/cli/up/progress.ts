@@ -3,7 +3,8 @@ import type { UpProgress } from "../../control/up.ts";
 /** Gives each event as a line that begins with the seconds since the start. */
 export function timedLines(): (event: UpProgress) => string {
   const startedAt = performance.now();
-  return ({ message }) => `${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${message}`;
+  return ({ at, message }) =>
+    `${((performance.now() - startedAt) / 1000).toFixed(1).padStart(5)} s  ${at.padEnd(9)}  ${message}`;
 }
 
 /** The event as a line of a log file. */
