@@ -5,7 +5,7 @@ import type { WriterPool } from "../postgres/pool.ts";
 import { type RecordRow, toRecord } from "./dns/records.ts";
 import { prepareEngineTables } from "./engine-tables.ts";
 
-export { createDnsServer, type DnsServer, type DnsServerOptions } from "./dns/server.ts";
+export { createDnsServer, type DnsServer } from "./dns/server.ts";
 
 const defaultLimit = 100;
 

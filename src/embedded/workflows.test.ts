@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { connect, createServer, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
@@ -228,6 +229,47 @@ describe("an engine of its own", () => {
       "stepCompleted",
     ]);
     await expect.poll(async () => (await engine.describe("outage-1"))?.state).toBe("completed");
+  });
+
+  test("who asks while the database is away is told so after a while", async () => {
+    const fakeClock = createFakeClock();
+    const relay = createServer((socket) => {
+      const upstream = connect(database.port, database.host);
+      socket.on("error", () => {}).pipe(upstream);
+      upstream.on("error", () => {}).pipe(socket);
+    });
+    const port = await freePort();
+    relay.listen(port, "127.0.0.1");
+    const sockets = new Set<Socket>();
+    relay.on("connection", (socket) => sockets.add(socket));
+    const endpoint = { nodes: [{ host: "127.0.0.1", port }] };
+    const engine = await open(
+      { name: "away", steps: steps(1) },
+      { clock: fakeClock, connection: { ...connectionTo(database), endpoint } },
+    );
+    relay.close();
+    for (const socket of sockets) socket.destroy();
+    const unavailable = { code: "E_DATABASE_UNAVAILABLE" };
+    const asked = [engine.describe("away-1"), engine.list({}), engine.start("away", "away-1", {})];
+    const told = Promise.all(asked.map((answer) => expect(answer).rejects.toMatchObject(unavailable)));
+    await fakeClock.untilSleeping(3);
+    await fakeClock.advance(10_000);
+    await told;
+    relay.listen(port, "127.0.0.1");
+    // What was asked for is done all the same, and asking again finds it.
+    await expect
+      .poll(
+        () =>
+          engine.describe("away-1").then(
+            (found) => found?.state,
+            () => "away",
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe("completed");
+    await engine.start("away", "away-1", {});
+    await engine.stop();
+    relay.close();
   });
 
   test("a launch without a database fails, and can be repeated when there is one", async () => {

@@ -26,6 +26,7 @@ export interface WorkflowsOptions {
 const recordFormat = "1";
 const pollMilliseconds = 100;
 const rerunPauseMilliseconds = 1000;
+const patienceMilliseconds = 10_000;
 const stopGraceMilliseconds = 5000;
 /** What ended just before the stop may still be about to record its outcome; what was interrupted never ends. */
 const outcomeGraceMilliseconds = 250;
@@ -108,7 +109,7 @@ class DbosWorkflows implements Workflows {
     const plainInput = toJson(input);
     const startedAt = this.#options.clock.now().toISOString();
     try {
-      await this.#outside(() =>
+      await this.#ask(() =>
         DBOS.startWorkflow(saga, { workflowID: id, workflowIDReusePolicy: "reject" })(plainInput, startedAt),
       );
     } catch (error) {
@@ -120,7 +121,7 @@ class DbosWorkflows implements Workflows {
   }
 
   async describe(id: string): Promise<WorkflowExecution | undefined> {
-    return this.#executions.get(id) ?? this.#outside(() => readExecution(id, this.#planOf));
+    return this.#executions.get(id) ?? this.#ask(() => readExecution(id, this.#planOf));
   }
 
   async waitForChange(
@@ -143,7 +144,7 @@ class DbosWorkflows implements Workflows {
     readonly workflow?: string;
     readonly limit?: number;
   }): Promise<readonly WorkflowExecution[]> {
-    return this.#outside(() => readExecutions(options, this.#planOf));
+    return this.#ask(() => readExecutions(options, this.#planOf));
   }
 
   async stop(): Promise<void> {
@@ -157,6 +158,20 @@ class DbosWorkflows implements Workflows {
     grace.abort();
     await DBOS.shutdown({ deregister: true, workflowCompletionTimeoutMS: outcomeGraceMilliseconds });
     await this.#pool.end();
+  }
+
+  /** DBOS waits for an absent database without end, which is right for a workflow, but not for who asks about one. */
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    const answered = new AbortController();
+    const tooLate = this.#options.clock.sleep(patienceMilliseconds, answered.signal).then(() => {
+      throw fault("E_DATABASE_UNAVAILABLE");
+    });
+    try {
+      return await Promise.race([this.#outside(work), tooLate]);
+    } finally {
+      answered.abort();
+      tooLate.catch(() => {});
+    }
   }
 
   readonly #planOf = (workflow: string): StepPlan => this.#registrations.get(workflow)?.plan ?? [];
@@ -219,6 +234,7 @@ class DbosWorkflows implements Workflows {
     try {
       return await DBOS.runStep(actOrStandStill, { name: "event" });
     } catch (error) {
+      this.#executions.forget(id);
       if (error instanceof DbosErrors.DBOSWorkflowConflictError) throw error;
       if (error instanceof DbosErrors.DBOSWorkflowCancelledError) throw error;
       // The history can't be written just now. DBOS would end the workflow here; it is run again from its records.
@@ -233,7 +249,6 @@ class DbosWorkflows implements Workflows {
   async #runAgain(id: string, cause: unknown): Promise<void> {
     const { clock, log } = this.#options;
     log?.({ level: "error", message: `${id}: could not be recorded: ${describeError(cause)}` });
-    this.#executions.forget(id);
     for (let resumed = false; !resumed && !this.#stopping.signal.aborted; ) {
       try {
         await clock.sleep(rerunPauseMilliseconds, this.#stopping.signal);

@@ -42,8 +42,12 @@ export interface Workflows {
   register<Input>(definition: WorkflowDefinition<Input>): void;
   /** Begins to work, and first resumes what a crash left behind. */
   launch(): Promise<void>;
-  /** Idempotent by id: the same id starts once. @throws E_IDEMPOTENCY_KEY_REUSED when the input differs */
+  /**
+   * Idempotent by id: the same id starts once. After E_DATABASE_UNAVAILABLE it may have started; ask again.
+   * @throws E_IDEMPOTENCY_KEY_REUSED when the workflow or its input differs, E_NOT_FOUND, E_DATABASE_UNAVAILABLE
+   */
   start(workflow: string, id: string, input: unknown): Promise<void>;
+  /** `undefined` when no workflow was started under this id. @throws E_DATABASE_UNAVAILABLE */
   describe(id: string): Promise<WorkflowExecution | undefined>;
   /** Resolves when the history has grown past `seen` events or the workflow ended, or after `timeoutSeconds`. */
   waitForChange(id: string, seen: number, timeoutSeconds: number): Promise<WorkflowExecution | undefined>;
