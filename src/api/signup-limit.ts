@@ -19,9 +19,8 @@ export class SignupLimit {
   /** @throws E_RATE_LIMITED */
   take(address: string | undefined): void {
     if (address === undefined || isLoopback(address)) return;
-    // A bucket holds one second's worth; on a clock that is sixty times slower that is a minute's.
-    const nowMilliseconds = this.#elapsedMilliseconds() / 60;
-    const limit = { perSecond: signupsPerMinute, nowMilliseconds };
+    const nowMilliseconds = this.#elapsedMilliseconds();
+    const limit = { perSecond: signupsPerMinute / 60, burstSeconds: 60, nowMilliseconds };
     const decision = takeToken(this.#buckets.get(address), limit);
     // Taken out and put in again, so that the one that goes when there are too many is the one not seen for longest.
     this.#buckets.delete(address);

@@ -36,7 +36,11 @@ export function closeWorkflow(context: RegionContext): WorkflowDefinition<CloseI
           if (location) await tenantData.drop(location);
         },
       },
-      { name: "remove-files", title: "Removing the files", run: ({ slug }) => platform.objects.purge(`tenants/${slug}/`) },
+      {
+        name: "remove-files",
+        title: "Removing the files",
+        run: ({ slug }) => platform.objects.purge(`tenants/${slug}/`),
+      },
       { name: "clear-cache", title: "Clearing the cache", run: ({ slug }) => platform.cache.clear(slug) },
       { name: "remove-mail", title: "Removing the mail", run: ({ slug }) => platform.mail.forget(slug) },
       {

@@ -44,6 +44,8 @@ export interface RegionStatus {
   readonly name: string;
   readonly jurisdiction: string;
   readonly status: "starting" | "ready" | "degraded" | "down" | "stopped";
+  /** Why instances don't come up, while they don't. */
+  readonly problem: string | null;
   readonly controller: { readonly pid: number | null };
   readonly balancer: { readonly url: string; readonly pid: number | null };
   readonly databases: readonly DatabaseServerStatus[];

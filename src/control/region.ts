@@ -131,6 +131,7 @@ export class Region implements RegionControl {
       name,
       jurisdiction: region.jurisdiction,
       status: whole ? "ready" : healthy > 0 ? "degraded" : "starting",
+      problem: this.#fleet.problem,
       controller: { pid: process.pid },
       balancer: { url: balancer.url, pid: balancer.pid ?? null },
       databases,

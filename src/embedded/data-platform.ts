@@ -4,16 +4,16 @@ import type { Keys } from "../ports/keys.ts";
 import type { DataPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import { WriterPool } from "../postgres/pool.ts";
-import { createCache, type PostgresCache } from "./cache.ts";
+import { createCache, type PostgresCache, prepareCache } from "./cache.ts";
 import { createSystemClock, createSystemRandom } from "./clock.ts";
 import { type ControlDatabase, controlDatabaseConnection } from "./control-database.ts";
 import { openDatabases } from "./databases.ts";
 import { createKeys } from "./keys.ts";
-import { createMail, type OutboxMail } from "./mail.ts";
+import { createMail, type OutboxMail, prepareMail } from "./mail.ts";
 import { createObjects, type FileObjects } from "./objects.ts";
 import { createObjectsHandler } from "./objects-handler.ts";
-import { createQueues } from "./queues.ts";
-import { createRegistry } from "./registry.ts";
+import { createQueues, prepareQueues } from "./queues.ts";
+import { createRegistry, prepareRegistry } from "./registry.ts";
 import type { Settings } from "./settings.ts";
 import { ensureSigningKey } from "./signing-key.ts";
 import type { StateFolder } from "./state-folder.ts";
@@ -49,6 +49,11 @@ export function regionControlDatabase(folder: StateFolder, region: string): Cont
   return { folder: folder.region(region), server: sharedServer, database: "rowhouse_region" };
 }
 
+/** Makes the tables of all engines of the data side in a region's control database. Safe to call at every start. */
+export async function prepareDataPlatform(pool: WriterPool): Promise<void> {
+  for (const prepare of [prepareRegistry, prepareCache, prepareMail, prepareQueues]) await prepare(pool);
+}
+
 /** Opens a region's data side; its databases must have been made. @throws E_NOT_RUNNING, E_DATABASE_UNAVAILABLE */
 export async function openDataPlatform(options: OpenRegion): Promise<OpenDataPlatform> {
   const folder = options.folder.region(options.region);
@@ -58,7 +63,14 @@ export async function openDataPlatform(options: OpenRegion): Promise<OpenDataPla
     { databases, keys },
     { ...regionControlDatabase(options.folder, options.region), applicationName: options.applicationName },
   );
-  return createDataPlatform({ ...options, folder, keys, databases, connection, smtp: options.settings.config.mail.smtp });
+  return createDataPlatform({
+    ...options,
+    folder,
+    keys,
+    databases,
+    connection,
+    smtp: options.settings.config.mail.smtp,
+  });
 }
 
 /** The data side on databases that are there, wherever they come from. */

@@ -3,7 +3,6 @@ import type { RegionPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import { WriterPool } from "../postgres/pool.ts";
 import { createBalancer, type EmbeddedBalancer } from "./balancer.ts";
-import { prepareCache } from "./cache.ts";
 import { createSystemClock } from "./clock.ts";
 import {
   type ControlDatabase,
@@ -13,6 +12,7 @@ import {
 import {
   type OpenDataPlatform,
   openDataPlatform,
+  prepareDataPlatform,
   regionControlDatabase,
   sharedServer,
 } from "./data-platform.ts";
@@ -20,13 +20,10 @@ import type { EmbeddedDatabases } from "./databases.ts";
 import { openDatabases } from "./databases.ts";
 import { createDns } from "./dns.ts";
 import { createFleets } from "./fleets.ts";
+import { startHousekeeping } from "./housekeeping.ts";
 import { createIntegrations } from "./integrations.ts";
 import { createKeys } from "./keys.ts";
-import { startHousekeeping } from "./housekeeping.ts";
-import { prepareMail } from "./mail.ts";
-import { prepareQueues } from "./queues.ts";
 import { ProcessTable } from "./processes.ts";
-import { prepareRegistry } from "./registry.ts";
 import { regionSettings, type Settings } from "./settings.ts";
 import { openRegionDatabases } from "./state-databases.ts";
 import type { StateFolder } from "./state-folder.ts";
@@ -94,7 +91,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     applicationName: "rowhouse-controller",
     maxConnections: 10,
   });
-  for (const prepare of [prepareRegistry, prepareCache, prepareMail, prepareQueues]) await prepare(data.pool);
+  await prepareDataPlatform(data.pool);
   const housekeeping = startHousekeeping(data.platform, log);
   const directory = await openDirectory(folder, "rowhouse-controller");
   const integrations = createIntegrations({ config: settings.config.integrations, clock });

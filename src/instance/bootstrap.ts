@@ -1,7 +1,8 @@
 import { buffer } from "node:stream/consumers";
 import type { Config } from "../core/config/schema.ts";
-import { fault } from "../core/error.ts";
+import { fault, toRowhouseError } from "../core/error.ts";
 import type { DataPlatform } from "../ports/platform.ts";
+import type { RegistryAttributes } from "../ports/registry.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import type { WriterPool } from "../postgres/pool.ts";
 import { ReleaseAssets, registerAssets } from "./assets.ts";
@@ -31,7 +32,22 @@ export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
   const { platform, instanceId } = options;
   const item = await platform.registry.get("instances", instanceId);
   if (!item) throw fault("E_NOT_FOUND", `The registry has no instance "${instanceId}".`);
-  const { release, sha256, zone } = item.attributes;
+  try {
+    const running = await runRelease(options, item.attributes);
+    await platform.registry.update("instances", instanceId, { status: "running", address: running.address });
+    return running;
+  } catch (error) {
+    const { message } = toRowhouseError(error);
+    await platform.registry
+      .update("instances", instanceId, { status: "failed", error: message })
+      .catch(() => {});
+    throw error;
+  }
+}
+
+async function runRelease(options: Bootstrap, attributes: RegistryAttributes): Promise<RunningInstance> {
+  const { platform, instanceId } = options;
+  const { release, sha256, zone } = attributes;
   const stored = await platform.objects.get(`releases/${release}.zip`);
   if (!stored) throw fault("E_RELEASE_CORRUPT", `The zip of the release ${release} is missing.`);
   const folder = `${options.folder}/release`;
@@ -39,7 +55,7 @@ export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
   const assets = new ReleaseAssets(`${folder}/assets`, manifest.assets);
   registerAssets(assets);
   const application = await loadApplication(folder);
-  const running = await startInstance({
+  return startInstance({
     application,
     platform,
     regionPool: options.regionPool,
@@ -51,6 +67,4 @@ export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
     assets,
     ...(options.objectsHandler ? { objectsHandler: options.objectsHandler } : {}),
   });
-  await platform.registry.update("instances", instanceId, { status: "running", address: running.address });
-  return running;
 }

@@ -12,6 +12,9 @@ import { answerError, answerJson, type ErrorAnswerOptions } from "./respond.ts";
 import type { TenantRuntime } from "./runtime.ts";
 import type { Tenant } from "./tenant.ts";
 
+/** The plan's rate is held on average over a minute: a page with its pictures, or an import, is no abuse. */
+const limitBurstSeconds = 60;
+
 /** Serves signed URLs of stored objects; resolves to false for what is none. */
 export type ObjectsHandler = (
   request: IncomingMessage,
@@ -174,7 +177,8 @@ export class RequestRouter {
     const perSecond = this.#options.config.plans[entry.plan]?.requestsPerSecond;
     if (perSecond === undefined) return undefined;
     const nowMilliseconds = this.#options.clock.elapsedMilliseconds();
-    const decision = takeToken(this.#buckets.get(entry.slug), { perSecond, nowMilliseconds });
+    const limit = { perSecond, burstSeconds: limitBurstSeconds, nowMilliseconds };
+    const decision = takeToken(this.#buckets.get(entry.slug), limit);
     this.#buckets.set(entry.slug, decision.bucket);
     return decision.allowed ? undefined : decision.retryAfterSeconds;
   }

@@ -158,6 +158,7 @@ export class MemoryRegion implements RegionControl {
       name: this.#name,
       jurisdiction: "EU",
       status: "ready",
+      problem: null,
       controller: { pid: 1 },
       balancer: { url: "http://127.0.0.1:8090", pid: 2 },
       databases: [

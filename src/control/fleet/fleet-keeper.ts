@@ -1,8 +1,10 @@
 import type { Config } from "../../core/config/schema.ts";
+import { launchPauseSeconds } from "../../core/fleet/launch-pause.ts";
 import { type FleetAction, type ObservedInstance, reconcileFleet } from "../../core/fleet/reconcile.ts";
 import type { BalancerTargetHealth } from "../../ports/balancer.ts";
 import type { FleetInstance } from "../../ports/fleets.ts";
 import type { RegionPlatform } from "../../ports/platform.ts";
+import type { RegistryItem } from "../../ports/registry.ts";
 import type { InstanceStatus } from "../region-control.ts";
 
 /** Registry domain with one item for each instance: what it is to run, and what it says of itself. */
@@ -23,6 +25,10 @@ interface Parts {
 export class FleetKeeper {
   readonly #parts: Parts;
   readonly #leaving = new Set<string>();
+  /** Instances in a row that ended before they could serve, and why the last one did. */
+  #failuresInARow = 0;
+  #lastFailure: string | undefined;
+  #nextLaunchAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -32,15 +38,24 @@ export class FleetKeeper {
     return this.#parts.config.fleets.app.min;
   }
 
+  /** Why instances don't come up, while they don't. */
+  get problem(): string | null {
+    return this.#lastFailure ?? null;
+  }
+
   /** One round: looks at what there is and does what is missing. */
   async reconcile(): Promise<void> {
     const release = this.#parts.release();
     if (!release) return;
-    const { fleets, balancer } = this.#parts.platform;
-    const [instances, targets] = await Promise.all([fleets.list("app"), balancer.targets()]);
-    await this.#takeOutTheDead(instances, targets);
+    const { fleets, balancer, registry } = this.#parts.platform;
+    const [instances, targets, items] = await Promise.all([
+      fleets.list("app"),
+      balancer.targets(),
+      registry.query(instancesDomain),
+    ]);
+    await this.#takeOutTheDead(instances, targets, items);
     await this.#register(instances, targets);
-    const observed = await this.#observe(instances, targets);
+    const observed = this.#observe(instances, targets, items);
     const goal = {
       desired: this.desired,
       zones: this.#parts.zones,
@@ -48,12 +63,6 @@ export class FleetKeeper {
       startGraceSeconds,
     };
     await Promise.all(reconcileFleet(goal, observed).map((action) => this.#act(action, release)));
-  }
-
-  /** How many are healthy at the balancer. */
-  async healthyCount(): Promise<number> {
-    return (await this.#parts.platform.balancer.targets()).filter((target) => target.state === "healthy")
-      .length;
   }
 
   async status(): Promise<InstanceStatus[]> {
@@ -77,19 +86,36 @@ export class FleetKeeper {
     }));
   }
 
+  /** Whoever is written down and lives no more; its end is at once known to the balancer. */
   async #takeOutTheDead(
     instances: readonly FleetInstance[],
     targets: readonly BalancerTargetHealth[],
+    items: readonly RegistryItem[],
   ): Promise<void> {
     const { balancer, registry } = this.#parts.platform;
     const alive = new Set(instances.filter(isAlive).map((instance) => instance.id));
-    const dead = targets.filter((target) => !alive.has(target.id));
+    const isDead = (id: string) => !alive.has(id) && !this.#leaving.has(id);
+    for (const item of items) if (isDead(item.name)) this.#noteEnd(item);
+    const dead = new Set(
+      [...items.map((item) => item.name), ...targets.map((target) => target.id)].filter(isDead),
+    );
     await Promise.all(
-      dead.map(async ({ id }) => {
+      [...dead].map(async (id) => {
         await balancer.deregister(id, { drainSeconds: 0 });
         await registry.delete(instancesDomain, id);
       }),
     );
+  }
+
+  /** An instance that ends before it ever served will most likely do so again: the next one has to wait. */
+  #noteEnd(item: RegistryItem): void {
+    if (item.attributes.status === "running") return;
+    this.#failuresInARow++;
+    this.#lastFailure = String(
+      item.attributes.error ?? `The instance ${item.name} ended before it could serve.`,
+    );
+    const pauseMilliseconds = launchPauseSeconds(this.#failuresInARow) * 1000;
+    this.#nextLaunchAt = this.#parts.platform.clock.elapsedMilliseconds() + pauseMilliseconds;
   }
 
   /** An instance is a target as soon as it has an address; the balancer's health check decides when it gets work. */
@@ -109,13 +135,17 @@ export class FleetKeeper {
     );
   }
 
-  async #observe(
+  #observe(
     instances: readonly FleetInstance[],
     targets: readonly BalancerTargetHealth[],
-  ): Promise<ObservedInstance[]> {
+    items: readonly RegistryItem[],
+  ): ObservedInstance[] {
     const health = new Map(targets.map((target) => [target.id, target.state]));
-    const items = await this.#parts.platform.registry.query(instancesDomain);
     const releases = new Map(items.map((item) => [item.name, String(item.attributes.release)]));
+    if (targets.some((target) => target.state === "healthy")) {
+      this.#failuresInARow = 0;
+      this.#lastFailure = undefined;
+    }
     const now = this.#parts.platform.clock.now().getTime();
     return instances.map(({ id, zone, state, launchedAt }) => ({
       id,
@@ -133,6 +163,7 @@ export class FleetKeeper {
   ): Promise<void> {
     const { fleets, registry, random } = this.#parts.platform;
     if (action.type === "launch") {
+      if (this.#parts.platform.clock.elapsedMilliseconds() < this.#nextLaunchAt) return;
       const instanceId = `i-${Buffer.from(random.bytes(6)).toString("hex")}`;
       await registry.put(instancesDomain, instanceId, {
         fleet: "app",

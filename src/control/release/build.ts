@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve, sep } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fault, RowhouseError } from "../../core/error.ts";
 import type { HashedFile, ReleaseManifest } from "../../core/release/manifest.ts";
 import { readMigrations } from "../../postgres/migrate.ts";
 import { writeArchive } from "./archive.ts";
+import { readAssets } from "./assets.ts";
 import { bundleApplication } from "./bundle.ts";
 import { type ApplicationDescription, describeApplication } from "./describe.ts";
 
@@ -75,28 +76,13 @@ async function collectAssets(
 ): Promise<HashedFile[]> {
   if (application.assets === null) return [];
   const folder = resolve(dirname(appFile), application.assets);
-  const assets: HashedFile[] = [];
-  for (const file of await listFolder(folder)) {
-    const bytes = await readFile(join(folder, file));
-    files.set(`assets/${file}`, bytes);
-    assets.push({ file, sha256: sha256(bytes) });
-  }
-  return assets;
-}
-
-/** All files under the assets folder, sorted, with `/` between their parts; what starts with a dot is left out. */
-async function listFolder(folder: string): Promise<string[]> {
-  const names = await readdir(folder, { recursive: true }).catch((error) => {
+  const assets = await readAssets(folder).catch((error) => {
     throw folderFault("assets", folder, error);
   });
-  const visible = names.filter((name) => !name.split(sep).some((part) => part.startsWith(".")));
-  const files = await Promise.all(
-    visible.map(async (name) => ((await stat(join(folder, name))).isFile() ? [name] : [])),
-  );
-  return files
-    .flat()
-    .map((name) => name.split(sep).join("/"))
-    .toSorted();
+  return assets.map(({ file, sha256, bytes }) => {
+    files.set(`assets/${file}`, bytes);
+    return { file, sha256 };
+  });
 }
 
 function folderFault(field: "migrations" | "assets", folder: string, cause: unknown): RowhouseError {

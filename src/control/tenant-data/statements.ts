@@ -59,6 +59,12 @@ export function protectLedger(location: DataLocation, ledgerTable: string): stri
   return `REVOKE ALL ON ${ledger} FROM ${name(location.appRole)}; GRANT SELECT ON ${ledger} TO ${name(location.appRole)};`;
 }
 
+/**
+ * Until the transaction's end no other changes who may connect. All such grants are in the database's one row of the
+ * catalog, and of two transactions that change it at once, Postgres fails one ("tuple concurrently updated").
+ */
+export const oneAtATime = "SELECT pg_advisory_xact_lock(hashtextextended('rowhouse.grants', 0))";
+
 /** Ends every connection of the two roles. */
 export const endSessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY($1)";
 

@@ -102,6 +102,7 @@ export class TenantData {
     const pool = await this.#administration.pool(location.server, location.database);
     const verifiers = await this.#verifiers(location);
     await pool.transaction(async (client) => {
+      await client.query(statements.oneAtATime);
       if (await exists(client, "SELECT FROM pg_namespace WHERE nspname = $1", location.schema)) return;
       await client.query(
         statements.createRoles(location, verifiers) +
@@ -136,6 +137,7 @@ export class TenantData {
     if (isolation === "schema") await pool.query(statements.dropSchema(location));
     else await pool.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
     await pool.transaction(async (client) => {
+      await client.query(statements.oneAtATime);
       for (const role of [appRole, ownerRole]) {
         if (await exists(client, "SELECT FROM pg_roles WHERE rolname = $1", role)) {
           await client.query(statements.dropRole(role));

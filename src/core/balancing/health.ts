@@ -2,7 +2,7 @@
  * `initial`: not yet found healthy. `failing`: it takes connections, and answers too late or wrongly.
  * `gone`: nobody listens at its address.
  */
-export type HealthState = "initial" | "healthy" | "failing" | "gone";
+type HealthState = "initial" | "healthy" | "failing" | "gone";
 
 /** What one look at a target found: `refused` says that the connection could not be opened. */
 export type HealthOutcome = "ok" | "failed" | "refused";
@@ -22,7 +22,7 @@ interface Step {
 }
 
 /** Every state × outcome. A refused connection is certain at once; slowness and recovery must show twice. */
-export const healthTable: Readonly<Record<HealthState, Readonly<Record<HealthOutcome, Step>>>> = {
+const healthTable: Readonly<Record<HealthState, Readonly<Record<HealthOutcome, Step>>>> = {
   initial: {
     ok: { to: "healthy", after: 1 },
     failed: { to: "initial", after: 1 },

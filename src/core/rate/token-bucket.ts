@@ -1,4 +1,4 @@
-/** A tenant's allowance of requests. Refills steadily; holds at most one second's worth. */
+/** A tenant's allowance of requests. Refills steadily, up to the burst. */
 export interface TokenBucket {
   readonly tokens: number;
   /** On the caller's monotonic clock. */
@@ -12,14 +12,19 @@ export type TokenDecision =
 
 /**
  * Takes one token. A rate under one a second still holds one whole token, or nothing would ever pass.
- * Source: the token bucket of RFC 2697, with burst = one second of the rate.
+ * Source: the token bucket of RFC 2697, with the burst in seconds of the rate.
  */
 export function takeToken(
   bucket: TokenBucket | undefined,
-  limit: { readonly perSecond: number; readonly nowMilliseconds: number },
+  limit: {
+    readonly perSecond: number;
+    readonly nowMilliseconds: number;
+    /** How many seconds' worth may pass at once after a quiet time. Default 1. */
+    readonly burstSeconds?: number;
+  },
 ): TokenDecision {
-  const { perSecond, nowMilliseconds } = limit;
-  const capacity = Math.max(1, perSecond);
+  const { perSecond, nowMilliseconds, burstSeconds = 1 } = limit;
+  const capacity = Math.max(1, perSecond * burstSeconds);
   const elapsedMilliseconds = bucket ? Math.max(0, nowMilliseconds - bucket.atMilliseconds) : 0;
   const tokens = bucket
     ? Math.min(capacity, bucket.tokens + (elapsedMilliseconds * perSecond) / 1000)

@@ -14,6 +14,8 @@ import type { StateFolder } from "../../embedded/state-folder.ts";
 const pollMilliseconds = 50;
 const readyTimeoutMilliseconds = 120_000;
 const restartPauseMilliseconds = 500;
+/** Instances that don't come up for so long won't. */
+const troubleMilliseconds = 10_000;
 
 /** One region as the supervisor sees it: a controller process that is kept alive, and its RPC. */
 export class SupervisedRegion {
@@ -55,7 +57,20 @@ export class SupervisedRegion {
 
   /** Resolves when all instances are healthy and all databases available. @throws E_REGION_UNAVAILABLE */
   async untilReady(signal: AbortSignal): Promise<void> {
-    await this.#until(signal, async () => (await this.control.status()).status === "ready");
+    let troubledSince: number | undefined;
+    let problem: string | null = null;
+    await this.#until(signal, async () => {
+      const answer = await this.control.status();
+      problem = answer.problem;
+      troubledSince = problem === null ? undefined : (troubledSince ?? performance.now());
+      const isHopeless =
+        troubledSince !== undefined && performance.now() - troubledSince > troubleMilliseconds;
+      return answer.status === "ready" || isHopeless;
+    });
+    if (problem === null) return;
+    throw fault("E_REGION_UNAVAILABLE", `The instances of ${this.name} don't start: ${problem}`, {
+      remedy: "Correct that and run `rowhouse up` again; `rowhouse logs` has more.",
+    });
   }
 
   ship(release: ReleasePackage): Promise<void> {
@@ -135,6 +150,7 @@ export function regionStatusWithout(
     name,
     jurisdiction: region.jurisdiction,
     status,
+    problem: null,
     controller: { pid: controllerPid },
     balancer: { url: `http://${loopbackOf(settings.host)}:${listeners.balancer}`, pid: null },
     databases: [],
