@@ -90,6 +90,16 @@ describe("tenant data", () => {
     return work(client).finally(() => client.end());
   }
 
+  it("makes and removes many schemas at once", async () => {
+    const slugs = Array.from({ length: 16 }, (_, index) => `many-${index}`);
+    const wish = { isolation: "schema", server: "shared-1", migrations: "m" } as const;
+    const wanted = await Promise.all(slugs.map((slug) => locations.allocate({ ...wish, slug })));
+    await Promise.all(wanted.map((location) => tenantData.create(location, "own")));
+    await Promise.all(wanted.map((location) => tenantData.drop(location)));
+    const left = await Promise.all(slugs.map((slug) => locations.find(slug)));
+    expect(left.every((location) => location === undefined)).toBe(true);
+  });
+
   for (const isolation of ["schema", "database", "server"] as const) {
     it(`${isolation}: the app role reads and writes rows, and nothing else`, async () => {
       const location = await make(`one-${isolation}`, isolation);
