@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { getRequestListener } from "@hono/node-server";
-import { fault } from "../core/error.ts";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { fault, type RowhouseError } from "../core/error.ts";
 import { publicError } from "../core/problem.ts";
 import { classifyHost } from "../core/tenant/host.ts";
 import type { Clock, Random } from "../ports/clock.ts";
@@ -21,10 +21,10 @@ export interface EdgeOptions {
   readonly port: number;
   /** Apex hosts; a tenant is one label under one of them. */
   readonly domains: readonly string[];
-  /** Asked for each request; `undefined` when there is no such tenant. */
+  /** Asked for each request, so it should know by heart; `undefined` when there is no such tenant. */
   readonly lookupRegion: (slug: string) => Promise<EdgeRoute | undefined> | EdgeRoute | undefined;
-  /** Serves the apex: the sign-up page and the console. */
-  readonly apex: (request: Request) => Response | Promise<Response>;
+  /** Serves the apex: the sign-up page and the console. Node's own request and response go along. */
+  readonly apex: (request: Request, node: HttpBindings) => Response | Promise<Response>;
   readonly internalToken: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -45,7 +45,9 @@ export function createEdge(options: EdgeOptions): Edge {
   const { domains, lookupRegion, clock, random, internalToken } = options;
   const forwarder = new Forwarder({ role: "edge", internalToken, clock, random });
   const regions = new Map<string, RegionUpstream>();
-  const serveApex = getRequestListener(options.apex, { overrideGlobalObjects: false });
+  const serveApex = getRequestListener((request, node) => options.apex(request, node as HttpBindings), {
+    overrideGlobalObjects: false,
+  });
 
   const handle = async (
     request: IncomingMessage,
@@ -60,8 +62,7 @@ export function createEdge(options: EdgeOptions): Edge {
       return;
     }
     const route = name.kind === "tenant" ? await lookupRegion(name.slug) : undefined;
-    if (!route)
-      throw fault("E_NOT_FOUND", "There is no site at this address.", { remedy: "Check the address." });
+    if (!route) throw nothingHere();
     const upstreams = regions.get(route.balancerUrl) ?? new RegionUpstream(route.balancerUrl, clock);
     regions.set(route.balancerUrl, upstreams);
     forwarder.forward({ request, response, path, upstreams, upgrade });
@@ -80,4 +81,11 @@ export function createEdge(options: EdgeOptions): Edge {
       for (const region of regions.values()) region.close();
     },
   };
+}
+
+/** In the words of an instance, so that nobody can tell from where it comes. */
+function nothingHere(): RowhouseError {
+  return fault("E_NOT_FOUND", "There is nothing at this address.", {
+    remedy: "Check the address for a slip of the keyboard.",
+  });
 }

@@ -86,7 +86,7 @@ export class TargetTable implements Upstreams {
     await this.#save();
   }
 
-  next(tried: ReadonlySet<Upstream>): Upstream | undefined {
+  next(tried?: ReadonlySet<Upstream>): Upstream | undefined {
     const place = chooseTarget(this.#ring, this.#cursor, tried);
     if (place === -1) return undefined;
     this.#cursor = place + 1;

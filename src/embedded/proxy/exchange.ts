@@ -7,6 +7,7 @@ import { mayRepeat } from "../../core/balancing/retry.ts";
 import { fault, type RowhouseError } from "../../core/error.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { breakOff, sendError } from "./answer.ts";
+import type { Upgrade } from "./front.ts";
 import type { RequestBody } from "./request-body.ts";
 import { joinTunnel } from "./tunnel.ts";
 import type { ConnectionFault, InFlight, Upstream, Upstreams } from "./upstream.ts";
@@ -22,8 +23,8 @@ export interface Call {
   readonly body: RequestBody;
   readonly upstreams: Upstreams;
   readonly clock: Clock;
-  /** The client wants a WebSocket; `head` is what it sent right behind the request. */
-  readonly upgrade?: { readonly socket: Socket; readonly head: Buffer };
+  /** The client wants a WebSocket. */
+  readonly upgrade: Upgrade | undefined;
 }
 
 /** How long a request waits for an upstream, over all its attempts. */
@@ -38,7 +39,7 @@ const idlePatienceMilliseconds = 300_000;
  */
 export class Exchange implements Dispatcher.DispatchHandler, InFlight {
   readonly #call: Call;
-  readonly #tried = new Set<Upstream>();
+  #tried: Set<Upstream> | undefined;
   #upstream: Upstream | undefined;
   #client: Client | undefined;
   #controller: Dispatcher.DispatchController | undefined;
@@ -63,7 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler, InFlight {
 
   constructor(call: Call) {
     this.#call = call;
-    call.response.once("close", () => this.#onClose());
+    call.response.on("close", () => this.#onClose());
   }
 
   /** Begins, or tries again. */
@@ -180,7 +181,7 @@ export class Exchange implements Dispatcher.DispatchHandler, InFlight {
     }
     if (upstream && (error !== givenUp || this.#timedOut))
       upstream.failed(this.#timedOut ? "timeout" : classify(code));
-    if (upstream) this.#tried.add(upstream);
+    if (upstream) this.#tried = (this.#tried ?? new Set()).add(upstream);
     this.#tryAgainOrGiveUp();
   }
 

@@ -8,7 +8,7 @@ import { readHost } from "../../core/tenant/host.ts";
 import type { Clock, Random } from "../../ports/clock.ts";
 import { Exchange } from "./exchange.ts";
 import type { Upgrade } from "./front.ts";
-import { announcesBody, readBody } from "./request-body.ts";
+import { announcesBody, type RequestBody, readBody } from "./request-body.ts";
 import type { Upstreams } from "./upstream.ts";
 
 /** A request that names one host and one path. */
@@ -33,6 +33,8 @@ export function admit(request: IncomingMessage): Admitted {
 export function edgeMarker(internalToken: string): string {
   return createHmac("sha256", internalToken).update("rowhouse edge").digest("hex");
 }
+
+const noBody: RequestBody = { kind: "none" };
 
 /** Passes requests on. The edge proves by the marker that it wrote the forwarding headers; a balancer checks it. */
 export class Forwarder {
@@ -61,16 +63,14 @@ export class Forwarder {
     readonly upgrade?: Upgrade | undefined;
   }): void {
     const { request, response, path, upstreams, upgrade } = call;
-    const exchange = {
-      ...{ request, response, path, upstreams, clock: this.#clock, headers: this.#headers(request) },
-      ...(upgrade ? { upgrade } : {}),
-    };
+    const headers = this.#headers(request);
+    const clock = this.#clock;
     if (!announcesBody(request.rawHeaders)) {
-      new Exchange({ ...exchange, body: { kind: "none" } }).attempt();
+      new Exchange({ request, response, path, headers, body: noBody, upstreams, clock, upgrade }).attempt();
       return;
     }
     readBody(request, isIdempotent(request.method ?? "")).then(
-      (body) => new Exchange({ ...exchange, body }).attempt(),
+      (body) => new Exchange({ request, response, path, headers, body, upstreams, clock, upgrade }).attempt(),
       // Nobody is left to be told.
       () => response.destroy(),
     );

@@ -17,7 +17,7 @@ export interface InFlight {
 /** Where requests go next. */
 export interface Upstreams {
   /** The best for the next attempt; one of `tried` only when there is no other as good. */
-  next(tried: ReadonlySet<Upstream>): Upstream | undefined;
+  next(tried?: ReadonlySet<Upstream>): Upstream | undefined;
   /** Resolves when `next` may say something else, at the latest after `milliseconds`. */
   changed(milliseconds: number): Promise<void>;
   /** What the client reads when none came in time. */
