@@ -223,8 +223,8 @@ describe("bin/rowhouse", () => {
     wrapper.stdout.destroy();
     const log = join(folder, "followed", "logs", "a.log");
     const writing = setInterval(() => void appendFile(log, "more\n"), 100);
-    expect(await exited).toEqual({ code: 0, signal: null });
-    clearInterval(writing);
+    const end = await exited.finally(() => clearInterval(writing));
+    expect(end).toEqual({ code: 0, signal: null });
   });
 
   it("is quiet when its reader has had enough", async () => {

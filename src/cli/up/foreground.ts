@@ -34,6 +34,7 @@ export async function runForeground(invocation: Invocation, options: ForegroundO
     if (reporting) context.parent?.disconnect();
     else announce(invocation, options, running);
     await untilStopped(running, stop.signal);
+    onProgress({ at: "stop", message: "everything has stopped" });
   } catch (error) {
     // Given up while starting, as the user wished.
     if (stop.signal.aborted && error === stop.signal.reason) {

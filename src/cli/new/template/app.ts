@@ -16,10 +16,7 @@ export default defineApp({
     return show(tenant);
   },
   seed: async (tenant) => {
-    await tenant.db.query("INSERT INTO entries (author, message) VALUES ($1, $2)", [
-      "The guestbook",
-      "Welcome!",
-    ]);
+    await tenant.db.query("INSERT INTO entries (author, message) VALUES ($1, $2)", ["Rowhouse", "Welcome!"]);
   },
 });
 
