@@ -1,162 +1,30 @@
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { freePort } from "../../test/support/postgres-server.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  createMachine,
+  kill,
+  type Machine,
+  numbersIn,
+  openPool,
+  pids,
+  saysInSync,
+  signalNode,
+  startWriting,
+} from "../../test/support/database-machine.ts";
 import { databasesContract } from "../ports/databases.contract.ts";
 import type { DatabaseServerStatus } from "../ports/databases.ts";
 import { connect } from "../postgres/connect.ts";
-import { WriterPool } from "../postgres/pool.ts";
-import { createSystemClock } from "./clock.ts";
-import { createDatabases, type EmbeddedDatabases, openDatabases } from "./databases.ts";
+import type { WriterPool } from "../postgres/pool.ts";
+import { type EmbeddedDatabases, openDatabases } from "./databases.ts";
 import { createKeys } from "./keys.ts";
-import type { PortRange } from "./listeners.ts";
 import { findPostgres } from "./postgres/binaries.ts";
 import { processIdentity } from "./process-identity.ts";
-import { ProcessTable } from "./processes.ts";
-import { StateFolder } from "./state-folder.ts";
 
 const zones = ["a", "b"] as const;
 const isRoot = process.getuid?.() === 0 && process.platform === "linux";
 const atLength = { timeout: 20_000, interval: 20 };
-
-/** A state folder of its own, and as many engines over it as a test wants. */
-interface Machine {
-  readonly folder: string;
-  readonly state: StateFolder;
-  readonly table: ProcessTable;
-  readonly shared: PortRange;
-  readonly said: string[];
-  /** Another process's engine, as far as anyone can tell. */
-  engine(ports?: Partial<{ shared: PortRange; dedicated: PortRange }>): Promise<EmbeddedDatabases>;
-  dispose(): Promise<void>;
-}
-
-async function createMachine(parent = tmpdir()): Promise<Machine> {
-  const state = new StateFolder(await mkdtemp(join(parent, "rowhouse-databases-")));
-  await state.create();
-  const folder = join(state.region("here"), "databases");
-  const table = new ProcessTable(state);
-  const shared = await freePorts(4);
-  const engines: EmbeddedDatabases[] = [];
-  const said: string[] = [];
-  return {
-    folder,
-    state,
-    table,
-    shared,
-    said,
-    engine: async (ports = {}) => {
-      const databases = await createDatabases({
-        folder,
-        namePrefix: "here",
-        processes: table,
-        logs: state.logs,
-        keys: await createKeys({ file: join(state.region("here"), "keys.json") }),
-        clock: createSystemClock(),
-        host: "127.0.0.1",
-        ports: { shared, dedicated: shared, ...ports },
-        log: (message) => said.push(message),
-      });
-      engines.push(databases);
-      return databases;
-    },
-    dispose: async () => {
-      for (const engine of engines) await engine.stopWatching();
-      for (const { name } of await table.list("postgres")) await table.terminate(name, { signal: "SIGQUIT" });
-      await rm(state.path, { recursive: true, force: true, maxRetries: 10 });
-    },
-  };
-}
-
-/** Neighbouring ports that nobody listens on just now. */
-async function freePorts(count: number): Promise<PortRange> {
-  for (;;) {
-    const first = await freePort();
-    const probes = await Promise.all(Array.from({ length: count }, (_, index) => canListen(first + index)));
-    if (first + count < 65_536 && probes.every(Boolean)) return { first, last: first + count - 1 };
-  }
-}
-
-async function canListen(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
-}
-
-async function pids(
-  databases: EmbeddedDatabases,
-  name: string,
-): Promise<{ primary: number; standby: number }> {
-  const status = await databases.describe(name);
-  return { primary: status!.primary!.pid!, standby: status!.standby!.pid! };
-}
-
-/** Kills processes and waits until they are gone. */
-async function kill(...victims: number[]): Promise<void> {
-  for (const pid of victims) process.kill(pid, "SIGKILL");
-  while (victims.some((pid) => processIdentity(pid) !== undefined)) await pause(1);
-}
-
-/** A node hangs when its processes stop, not the postmaster alone. */
-function signalNode(postmaster: number, signal: "SIGSTOP" | "SIGCONT"): void {
-  const processes = execFileSync("ps", ["-axo", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
-  for (const line of processes) {
-    const [pid, parent] = line.trim().split(/\s+/).map(Number);
-    if (pid === postmaster || parent === postmaster) process.kill(pid!, signal);
-  }
-}
-
-async function openPool(databases: EmbeddedDatabases, name: string): Promise<WriterPool> {
-  return new WriterPool({
-    endpoint: await databases.endpoint(name),
-    credentials: await databases.administrator(name),
-    database: "postgres",
-    applicationName: "test",
-    max: 4,
-  });
-}
-
-/** Writes numbers one after the other until it is stopped, through every fault, and tells which were acknowledged. */
-async function startWriting(
-  pool: WriterPool,
-  table: string,
-): Promise<{ acknowledged: number[]; stop(): Promise<void> }> {
-  await pool.query(`CREATE TABLE ${table} (number int PRIMARY KEY)`);
-  const acknowledged: number[] = [];
-  let isStopped = false;
-  const writing = (async () => {
-    for (let number = 1; !isStopped; number++) {
-      try {
-        await pool.query(`INSERT INTO ${table} VALUES ($1)`, [number]);
-        acknowledged.push(number);
-      } catch {
-        await pause(5);
-      }
-    }
-  })();
-  return {
-    acknowledged,
-    stop: async () => {
-      isStopped = true;
-      await writing;
-    },
-  };
-}
-
-async function numbersIn(pool: WriterPool, table: string): Promise<number[]> {
-  const { rows } = await pool.query<{ number: number }>(`SELECT number FROM ${table} ORDER BY number`);
-  return rows.map((row) => row.number);
-}
-
-async function saysInSync(machine: Machine, name: string): Promise<boolean> {
-  return JSON.parse(await readFile(join(machine.folder, name, "server.json"), "utf8")).inSync;
-}
 
 databasesContract("embedded", async () => {
   const machine = await createMachine();
@@ -414,94 +282,5 @@ describe("a watched pair", () => {
     } finally {
       stranger.kill();
     }
-  });
-});
-
-describe("creating a server", () => {
-  let machine: Machine;
-  beforeEach(async () => {
-    machine = await createMachine();
-  });
-  afterEach(() => machine.dispose());
-
-  const isThere = (path: string) => async () =>
-    (await stat(join(machine.folder, "one", path)).catch(() => null)) !== null;
-  const unfinished = async (count: number) =>
-    (await readdir(join(machine.folder, "one")).catch(() => [])).filter((name) =>
-      name.startsWith("unfinished-"),
-    ).length >= count;
-
-  test.each([
-    ["while initdb runs", () => unfinished(1)],
-    ["while the standby is copied", () => unfinished(2)],
-    ["while it first starts", () => isThere("a/postmaster.pid")()],
-  ])("is finished by the next one when its process is killed %s", async (_, isTime) => {
-    const program = join(import.meta.dirname, "../../test/support/create-database.ts");
-    const creator = spawn(process.execPath, [program, machine.state.path, String(machine.shared.first)], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    while (!(await isTime())) await pause(1);
-    creator.kill("SIGKILL");
-    const databases = await machine.engine();
-    expect(await databases.describe("one")).toMatchObject({ status: "creating" });
-    await databases.create({ name: "one", zones });
-    expect(await databases.describe("one")).toMatchObject({ status: "available" });
-    expect((await readdir(join(machine.folder, "one"))).toSorted()).toEqual(["a", "b", "server.json"]);
-    const pool = await openPool(databases, "one");
-    await pool.query("CREATE TABLE works (id int)");
-    await pool.end();
-  });
-
-  test("says which port is taken, leaves nothing running, and goes on when it is free", async () => {
-    const stranger = createServer();
-    await new Promise<void>((resolve) => stranger.listen(machine.shared.first + 1, "127.0.0.1", resolve));
-    const databases = await machine.engine();
-    await expect(databases.create({ name: "one", zones })).rejects.toMatchObject({
-      code: "E_PORT_IN_USE",
-      message: expect.stringContaining(String(machine.shared.first + 1)),
-    });
-    expect(await machine.table.list("postgres")).toEqual([]);
-    await expect(databases.endpoint("one")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
-    await databases.delete("one");
-    expect(await readdir(machine.folder)).toEqual([]);
-    await new Promise((resolve) => stranger.close(resolve));
-    await databases.create({ name: "one", zones });
-  });
-
-  test.skipIf(!isRoot)(
-    "says that the disk is full, takes nothing half-made for whole, and goes on when there is room (root can mount a small disk)",
-    async () => {
-      const disk = await mkdtemp(join(tmpdir(), "rowhouse-disk-"));
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", disk]);
-      const small = await createMachine(disk);
-      try {
-        const databases = await small.engine();
-        await expect(databases.create({ name: "one", zones })).rejects.toMatchObject({ code: "E_DISK_FULL" });
-        expect(await small.table.list("postgres")).toEqual([]);
-        expect(await databases.list()).toMatchObject([{ name: "one", status: "creating" }]);
-        execFileSync("mount", ["-o", "remount,size=400m", disk]);
-        await databases.create({ name: "one", zones });
-        expect(await databases.describe("one")).toMatchObject({ status: "available" });
-      } finally {
-        await small.dispose();
-        execFileSync("umount", [disk]);
-        await rm(disk, { recursive: true });
-      }
-    },
-  );
-
-  test("takes two ports of the size's range, and says when there are none left", async () => {
-    const { first } = machine.shared;
-    const databases = await machine.engine({ dedicated: { first: first + 2, last: first + 2 } });
-    const dedicated = databases.create({ name: "tenant", zones, size: "dedicated" });
-    await expect(dedicated).rejects.toMatchObject({ code: "E_QUOTA" });
-    databases.watch();
-    await databases.create({ name: "one", zones });
-    expect(await databases.list()).toMatchObject([
-      { primary: { port: first }, standby: { port: first + 1 } },
-    ]);
-    await databases.delete("one");
-    expect(await machine.table.list("postgres")).toEqual([]);
-    expect(await readdir(machine.folder)).toEqual([]);
   });
 });

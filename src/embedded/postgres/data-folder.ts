@@ -38,14 +38,17 @@ export async function initialiseDataFolder(options: {
   readonly folder: string;
   readonly binaries: PostgresBinaries;
   readonly verifiers: Parameters<typeof firstStatements>[0];
+  /** Default: Postgres's own, 16. */
+  readonly walSegmentMegabytes?: number;
 }): Promise<void> {
-  const { folder, binaries, verifiers } = options;
+  const { folder, binaries, verifiers, walSegmentMegabytes = 16 } = options;
   await makeFolder(folder, binaries.user);
   await withDataDirectory(folder, binaries, async (directory) => {
     await run(binaries, directory, "initdb", [
       ...["-D", directory.argument, "-U", administratorRole],
       // Nobody can connect before pg_hba.conf is replaced: the server runs in single-user mode only.
       ...["-A", "trust", "--no-sync", "--no-instructions"],
+      `--wal-segsize=${walSegmentMegabytes}`,
       // Unicode's case rules, and an order that no update of the system's libraries can change under an index.
       ...["-E", "UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
     ]);
