@@ -29,7 +29,7 @@ export interface CliContext {
 }
 
 /** One way to whoever waits for this process to be ready. */
-export interface ParentChannel {
+interface ParentChannel {
   send(message: unknown): void;
   disconnect(): void;
 }

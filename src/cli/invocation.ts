@@ -4,7 +4,7 @@ import { type ConfigLocation, findConfig, findStateFolder } from "./locate.ts";
 import type { Output } from "./output.ts";
 
 /** The options that every command takes. */
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly json?: true;
   readonly config?: string;
   readonly stateDir?: string;

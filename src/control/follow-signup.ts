@@ -7,7 +7,7 @@ const patienceMilliseconds = 60_000;
 const pauseMilliseconds = 200;
 
 /** True when nothing will change any more. */
-export function hasEnded(status: SignupStatus): boolean {
+function hasEnded(status: SignupStatus): boolean {
   return status.state === "completed" || status.state === "failed";
 }
 
