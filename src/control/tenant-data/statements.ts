@@ -34,9 +34,16 @@ export function grantSchema(location: DataLocation): string {
     ${later} EXECUTE ON ROUTINES TO ${app};`;
 }
 
+/**
+ * May connect to the shared database, and nothing else; every role with a schema there is a member. A grant to each
+ * of them would be kept in the database's one catalog row, which then grows with the tenants, and of two sign-ups that
+ * change it at once Postgres fails one ("tuple concurrently updated").
+ */
+export const visitorRole = "rowhouse_visitor";
+
 export function createSchema(location: DataLocation): string {
   return `
-    GRANT CONNECT ON DATABASE ${name(location.database)} TO ${name(location.ownerRole)}, ${name(location.appRole)};
+    GRANT ${visitorRole} TO ${name(location.ownerRole)}, ${name(location.appRole)} WITH INHERIT TRUE, SET FALSE;
     CREATE SCHEMA ${name(location.schema)} AUTHORIZATION ${name(location.ownerRole)};`;
 }
 
@@ -58,12 +65,6 @@ export function protectLedger(location: DataLocation, ledgerTable: string): stri
   const ledger = `${name(location.schema)}.${name(ledgerTable)}`;
   return `REVOKE ALL ON ${ledger} FROM ${name(location.appRole)}; GRANT SELECT ON ${ledger} TO ${name(location.appRole)};`;
 }
-
-/**
- * Until the transaction's end no other changes who may connect. All such grants are in the database's one row of the
- * catalog, and of two transactions that change it at once, Postgres fails one ("tuple concurrently updated").
- */
-export const oneAtATime = "SELECT pg_advisory_xact_lock(hashtextextended('rowhouse.grants', 0))";
 
 /** Ends every connection of the two roles. */
 export const endSessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY($1)";

@@ -13,6 +13,8 @@ import { type Locations, type StoredLocation, sharedDatabase } from "./locations
 import { ensureSharedLogin, grantToSharedLogin } from "./shared-login.ts";
 import * as statements from "./statements.ts";
 
+const roleExists = "SELECT FROM pg_roles WHERE rolname = $1";
+
 /** The table in each tenant's schema that says which migrations it has. */
 export const ledgerTable = "rowhouse_migrations";
 
@@ -48,6 +50,12 @@ export class TenantData {
     for (const database of [sharedDatabase, "postgres", "template1"]) {
       await maintenance.query(statements.closeDatabase(database));
     }
+    if (!(await maintenance.use((client) => exists(client, roleExists, statements.visitorRole)))) {
+      await maintenance.query(`CREATE ROLE ${statements.visitorRole} NOLOGIN`);
+    }
+    await maintenance.query(
+      `GRANT CONNECT ON DATABASE ${quoteIdentifier(sharedDatabase)} TO ${statements.visitorRole}`,
+    );
     const shared = await this.#administration.pool(server, sharedDatabase);
     await shared.query("REVOKE ALL ON SCHEMA public FROM PUBLIC");
     await ensureSharedLogin(
@@ -102,7 +110,6 @@ export class TenantData {
     const pool = await this.#administration.pool(location.server, location.database);
     const verifiers = await this.#verifiers(location);
     await pool.transaction(async (client) => {
-      await client.query(statements.oneAtATime);
       if (await exists(client, "SELECT FROM pg_namespace WHERE nspname = $1", location.schema)) return;
       await client.query(
         statements.createRoles(location, verifiers) +
@@ -117,7 +124,7 @@ export class TenantData {
     const maintenance = await this.#administration.pool(location.server, "postgres");
     const verifiers = await this.#verifiers(location);
     await maintenance.transaction(async (client) => {
-      if (await exists(client, "SELECT FROM pg_roles WHERE rolname = $1", location.appRole)) return;
+      if (await exists(client, roleExists, location.appRole)) return;
       await client.query(statements.createRoles(location, verifiers));
     });
     await createDatabase(maintenance, location.database);
@@ -137,9 +144,8 @@ export class TenantData {
     if (isolation === "schema") await pool.query(statements.dropSchema(location));
     else await pool.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(database)} WITH (FORCE)`);
     await pool.transaction(async (client) => {
-      await client.query(statements.oneAtATime);
       for (const role of [appRole, ownerRole]) {
-        if (await exists(client, "SELECT FROM pg_roles WHERE rolname = $1", role)) {
+        if (await exists(client, roleExists, role)) {
           await client.query(statements.dropRole(role));
         }
       }
