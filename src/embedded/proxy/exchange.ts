@@ -114,10 +114,7 @@ export class Exchange implements Dispatcher.DispatchHandler, InFlight {
     if (length !== undefined && request.method !== "HEAD") this.#remaining = Number(length);
     response.writeHead(status, statusText, forwardResponseHeaders(headers));
     this.#answered = true;
-    // The first bytes of the body mostly come along; where they don't, as with events, the head goes alone.
-    queueMicrotask(() => {
-      if (!this.#wroteBody && !response.writableEnded) response.flushHeaders();
-    });
+    if (length === undefined) this.#flushHead(response);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -183,6 +180,13 @@ export class Exchange implements Dispatcher.DispatchHandler, InFlight {
       upstream.failed(this.#timedOut ? "timeout" : classify(code));
     if (upstream) this.#tried = (this.#tried ?? new Set()).add(upstream);
     this.#tryAgainOrGiveUp();
+  }
+
+  /** Where no length is announced, as with events, the head must not wait for the first bytes of the body. */
+  #flushHead(response: ServerResponse): void {
+    queueMicrotask(() => {
+      if (!this.#wroteBody && !response.writableEnded) response.flushHeaders();
+    });
   }
 
   moveAway(): void {
