@@ -89,12 +89,18 @@ export async function shipRelease(address: RegionAddress, release: ReleasePackag
 
 async function send(address: RegionAddress, path: string, init: RequestInit): Promise<unknown> {
   const headers = { ...init.headers, authorization: `Bearer ${address.internalToken}` };
-  const response = await fetch(`${address.url}${path}`, { ...init, headers }).catch((cause: unknown) => {
-    throw fault("E_REGION_UNAVAILABLE", undefined, { cause });
-  });
-  const body = (await response.json()) as { result?: unknown; error?: { code?: unknown; message?: unknown } };
+  const response = await fetch(`${address.url}${path}`, { ...init, headers }).catch(unavailable);
+  const body = (await response.json().catch(unavailable)) as {
+    result?: unknown;
+    error?: { code?: unknown; message?: unknown };
+  };
   if (body.error) throw fromErrorJson(body.error);
   return body.result ?? undefined;
+}
+
+/** The controller is away, or was killed in the middle of its answer. */
+function unavailable(cause: unknown): never {
+  throw fault("E_REGION_UNAVAILABLE", undefined, { cause });
 }
 
 function isEqual(given: string, expected: string): boolean {

@@ -15,6 +15,7 @@ import {
   installRelease,
   type ReadMigrations,
 } from "./release/installed.ts";
+import { repeat } from "./repeat.ts";
 import { prepareControlSchema } from "./schema.ts";
 import { publishRegion } from "./signup/address.ts";
 import { createSeeder } from "./signup/seed.ts";
@@ -28,7 +29,7 @@ const jobsQueue = "jobs";
 const jobsQueueOptions = { visibilityTimeoutSeconds: 60, maxReceives: 5 };
 
 const reconcileMilliseconds = 200;
-const publishPauseMilliseconds = 2000;
+const startupPauseMilliseconds = 2000;
 
 export interface ControllerParts {
   readonly name: string;
@@ -74,13 +75,20 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     connection: parts.directoryConnection,
   });
   sync.start();
-  const reconciling = repeat(parts, "fleet", reconcileMilliseconds, () => fleet.reconcile());
+  const { clock } = platform;
+  const onFault = (what: string) => (error: unknown) => logFault(parts, what, error);
+  const reconciling = repeat(
+    { clock, pauseMilliseconds: reconcileMilliseconds, onFault: onFault("fleet") },
+    () => fleet.reconcile(),
+  );
   // The directory may be away while a controller starts again: its region goes on without.
-  const publishing = repeatUntilDone(parts, "address", () => publishRegion(context));
+  const startup = { clock, pauseMilliseconds: startupPauseMilliseconds, once: true };
+  const publishing = repeat({ ...startup, onFault: onFault("address") }, () => publishRegion(context));
   await platform.queues.ensure(jobsQueue, jobsQueueOptions);
   await platform.workflows.launch();
+  const closings = repeat({ ...startup, onFault: onFault("closings") }, () => control.resumeClosings());
   const refill = () =>
-    void spares.refill().catch((error: unknown) => logFault(parts, "spare databases", error));
+    void spares.refill().catch(onFault("spare databases"));
   if (release) refill();
 
   return {
@@ -90,7 +98,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       refill();
     },
     async stop() {
-      await Promise.all([reconciling.stop(), publishing.stop()]);
+      await Promise.all([reconciling.stop(), publishing.stop(), closings.stop()]);
       await sync.stop();
       await spares.stop();
       await platform.workflows.stop();
@@ -131,51 +139,6 @@ function createContext(parts: ControllerParts, release: () => InstalledRelease |
     seed: createSeeder({ balancer: platform.balancer, internalToken: parts.internalToken }),
     tenantUrl: parts.tenantUrl,
   };
-}
-
-/** Runs `work` again and again with a pause between; a round that fails is logged once per new reason. */
-function repeat(
-  parts: ControllerParts,
-  what: string,
-  pauseMilliseconds: number,
-  work: () => Promise<void>,
-): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-  let lastReason = "";
-  const loop = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      try {
-        await work();
-        lastReason = "";
-      } catch (error) {
-        const { message } = toRowhouseError(error);
-        if (message !== lastReason) logFault(parts, what, error);
-        lastReason = message;
-      }
-      await parts.platform.clock.sleep(pauseMilliseconds, stopping.signal).catch(() => {});
-    }
-  };
-  const running = loop();
-  return {
-    stop: async () => {
-      stopping.abort();
-      await running;
-    },
-  };
-}
-
-/** Tries `work` until it succeeds once. */
-function repeatUntilDone(
-  parts: ControllerParts,
-  what: string,
-  work: () => Promise<void>,
-): { stop(): Promise<void> } {
-  let done = false;
-  return repeat(parts, what, publishPauseMilliseconds, async () => {
-    if (done) return;
-    await work();
-    done = true;
-  });
 }
 
 function logFault(parts: ControllerParts, what: string, error: unknown): void {

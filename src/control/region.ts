@@ -100,16 +100,23 @@ export class Region implements RegionControl {
   }
 
   async close({ slug }: { slug: string }): Promise<void> {
-    const { directory, platform } = this.#context;
     await this.#apply(slug, "beginClose");
-    const entry = await directory.find(slug);
-    const id = `${this.#context.name}.close.${slug}.${entry?.createdAt.getTime()}`;
-    await platform.workflows.start(closeWorkflowName, id, { slug });
+    const id = await this.#startClose(slug);
     let execution = await this.#untilChange(id, 0);
     while (execution.state === "running" || execution.state === "undoing") {
       execution = await this.#untilChange(id, execution.history.length);
     }
     if (execution.error) throw fault(execution.error.code, reasonOf(execution.error));
+  }
+
+  /** A crash between the first word of a closing and its workflow leaves a tenant that nobody closes: found here. */
+  async resumeClosings(): Promise<void> {
+    const { pool, name } = this.#context;
+    const { rows } = await pool.query<{ slug: string }>(
+      "SELECT slug FROM tenants WHERE region = $1 AND state = 'closing'",
+      [name],
+    );
+    for (const { slug } of rows) await this.#startClose(slug);
   }
 
   outbox(query: { tenant?: string; limit?: number }): Promise<readonly MailRecord[]> {
@@ -137,6 +144,14 @@ export class Region implements RegionControl {
       databases,
       fleets: [{ name: "app", min, max, desired: this.#fleet.desired, instances }],
     };
+  }
+
+  async #startClose(slug: string): Promise<string> {
+    const { directory, platform, name } = this.#context;
+    const entry = await directory.find(slug);
+    const id = `${name}.close.${slug}.${entry?.createdAt.getTime()}`;
+    await platform.workflows.start(closeWorkflowName, id, { slug });
+    return id;
   }
 
   async #apply(slug: string, event: TenantEvent): Promise<void> {

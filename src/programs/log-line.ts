@@ -1,7 +1,10 @@
-/** Writes one JSON line to this process's log: to stderr, because the stdout of `up --json` holds its one document. */
-export function logLine(entry: {
+/** One line of a program's log. */
+export interface LogEntry {
   readonly level: "info" | "warn" | "error";
   readonly message: string;
-}): void {
+}
+
+/** Writes one JSON line to this process's log. */
+export function logLine(entry: LogEntry): void {
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...entry })}\n`);
 }

@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildRelease } from "../control/release/build.ts";
 import type { StatusDocument } from "../control/status.ts";
@@ -10,7 +11,7 @@ import { StateFolder } from "../embedded/state-folder.ts";
 import { lockState } from "../embedded/supervisor-lock.ts";
 import { stopProcesses } from "../embedded/sweep.ts";
 import { stopLeftovers } from "./down.ts";
-import { logLine } from "./log-line.ts";
+import { openLogFile } from "./log-file.ts";
 import { startDirectory } from "./supervisor/directory.ts";
 import { startEntrances } from "./supervisor/entrances.ts";
 import { checkPorts } from "./supervisor/ports.ts";
@@ -51,6 +52,9 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
   const lock = await lockState(folder, { url, apiUrl, basePort });
   cleanups.push(() => lock.release());
 
+  await mkdir(folder.logs, { recursive: true });
+  const { log, close: closeLog } = openLogFile(join(folder.logs, "supervisor.log"));
+  cleanups.push(closeLog);
   const settings: Settings = { version: await packageVersion(), config, basePort, host };
   const processes = new ProcessTable(folder);
   if ((await writeSettings(folder, settings)).changed) await stopProcesses(processes);
@@ -68,7 +72,7 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
     cleanups.push(() => region.stopWatching());
   }
   const [directory, release] = await Promise.all([
-    startDirectory(folder, settings, (message) => logLine({ level: "info", message })).then((opened) => {
+    startDirectory(folder, settings, (message) => log({ level: "info", message })).then((opened) => {
       onProgress({ at: "directory", message: "ready" });
       cleanups.push(() => opened.close());
       return opened;
@@ -89,7 +93,7 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
       }),
     ),
   });
-  const entrances = await startEntrances({ settings, internalToken, directory, regions, status });
+  const entrances = await startEntrances({ settings, internalToken, directory, regions, status, log });
   cleanups.push(() => entrances.close());
   onProgress({ at: "edge", message: `listening at ${url}` });
 

@@ -1,18 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type ServerType, serve } from "@hono/node-server";
+import { admitSignup } from "../../api/admit-signup.ts";
 import { createApi } from "../../api/app.ts";
 import { createPages, type PagesDependencies } from "../../api/pages.ts";
 import type { RegionControl } from "../../control/region-control.ts";
 import type { StatusDocument } from "../../control/status.ts";
-import { fault, toRowhouseError } from "../../core/error.ts";
+import { toRowhouseError } from "../../core/error.ts";
 import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { createDnsServer } from "../../embedded/dns.ts";
 import { createEdge } from "../../embedded/edge.ts";
 import { planListeners } from "../../embedded/listeners.ts";
 import { loopbackOf, regionSettings, type Settings } from "../../embedded/settings.ts";
 import { DirectoryCopy } from "../../instance/directory-copy.ts";
-import { logLine } from "../log-line.ts";
+import type { LogEntry } from "../log-line.ts";
 import type { OpenDirectory } from "./directory.ts";
 import type { SupervisedRegion } from "./regions.ts";
 
@@ -22,6 +23,7 @@ export interface EntrancesOptions {
   readonly directory: OpenDirectory;
   readonly regions: readonly SupervisedRegion[];
   readonly status: () => Promise<StatusDocument>;
+  readonly log: (entry: LogEntry) => void;
 }
 
 /** Everything that strangers and operators reach: the edge with the sign-up page, the control API, and DNS. */
@@ -37,7 +39,8 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     onChange: () => {},
   });
   await copy.start();
-  const onFault = (error: unknown) => logLine({ level: "error", message: toRowhouseError(error).message });
+  const onFault = (error: unknown) =>
+    options.log({ level: "error", message: toRowhouseError(error).message });
   const api = createApi({
     version: settings.version,
     config: settings.config,
@@ -49,7 +52,7 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     urls: { tenant: (slug) => tenantUrl(settings, slug) },
     onFault,
   });
-  const pages = createPages({ signups: signupsOf(settings, regions), onFault });
+  const pages = createPages({ signups: signupsOf(options, regions), onFault });
   const edge = createEdge({
     host: settings.host,
     port: plan.edge,
@@ -95,7 +98,7 @@ function balancerUrl(settings: Settings, region: string): string {
 
 /** Sign-ups of the page: the same use cases as the API's, without an operator. */
 function signupsOf(
-  settings: Settings,
+  { settings, directory }: EntrancesOptions,
   regions: ReadonlyMap<string, RegionControl>,
 ): PagesDependencies["signups"] {
   const { config } = settings;
@@ -110,8 +113,8 @@ function signupsOf(
       tenantUrlPattern: tenantUrl(settings, "{slug}"),
     }),
     start: async (input, idempotencyKey = randomUUID()) => {
-      const region = regions.get(input.region);
-      if (!region) throw fault("E_REGION_UNKNOWN", `There is no region "${input.region}".`);
+      const region = admitSignup(input, { config, regions });
+      await directory.idempotencyKeys.claim(idempotencyKey, input.region);
       return region.startSignup({ input, idempotencyKey });
     },
     status: async (id) => regionOfSignup(id)?.signup({ id }),
