@@ -21,7 +21,7 @@ import { publishRegion } from "./signup/address.ts";
 import { createSeeder } from "./signup/seed.ts";
 import { Administration } from "./tenant-data/administration.ts";
 import { Locations } from "./tenant-data/locations.ts";
-import { SpareDatabases } from "./tenant-data/spares.ts";
+import { Spares } from "./tenant-data/spares.ts";
 import { TenantData } from "./tenant-data/tenant-data.ts";
 
 /** What `tenant.queue.send` sends to. */
@@ -65,7 +65,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const context = createContext(parts, () => release);
   await context.tenantData.prepareSharedServer(firstSharedServer);
 
-  const spares = new SpareDatabases(context);
+  const spares = new Spares(context);
   const zones = context.region.zones;
   const fleet = new FleetKeeper({ platform, config, zones, release: () => release });
   const control = new Region({ context, fleet, spares });
@@ -87,8 +87,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   await platform.queues.ensure(jobsQueue, jobsQueueOptions);
   await platform.workflows.launch();
   const closings = repeat({ ...startup, onFault: onFault("closings") }, () => control.resumeClosings());
-  const refill = () =>
-    void spares.refill().catch(onFault("spare databases"));
+  const refill = () => void spares.refill().catch(onFault("spares"));
   if (release) refill();
 
   return {

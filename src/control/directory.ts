@@ -1,5 +1,5 @@
 import { fault } from "../core/error.ts";
-import { type TenantEvent, type TenantState, transition } from "../core/tenant/lifecycle.ts";
+import { lifecycle, type TenantEvent, type TenantState, transition } from "../core/tenant/lifecycle.ts";
 import type { DirectoryEntry, Isolation } from "../core/tenant/tenant.ts";
 import type { Queryable, WriterPool } from "../postgres/pool.ts";
 
@@ -113,17 +113,19 @@ export class Directory {
    * @throws E_TENANT_NOT_FOUND, E_TENANT_STATE
    */
   async apply(slug: string, event: TenantEvent): Promise<DirectoryEntry> {
-    return this.#pool.transaction(async (client) => {
-      const found = await client.query<TenantRow>("SELECT * FROM tenants WHERE slug = $1 FOR UPDATE", [slug]);
-      const row = found.rows[0] ?? notFound(slug);
-      const next = transition(row.state, event);
-      if (next === row.state) return toEntry(row);
-      const updated = await client.query<TenantRow>(
-        "UPDATE tenants SET state = $2 WHERE slug = $1 RETURNING *",
-        [slug, next],
-      );
-      return toEntry(updated.rows[0] ?? notFound(slug));
-    });
+    const moves = (Object.keys(lifecycle) as TenantState[]).filter(
+      (state) => lifecycle[state][event] !== null,
+    );
+    const { rows } = await this.#pool.query<TenantRow>(
+      `UPDATE tenants SET state = move.next FROM unnest($2::text[], $3::text[]) AS move (state, next)
+       WHERE slug = $1 AND tenants.state = move.state RETURNING tenants.*`,
+      [slug, moves, moves.map((state) => lifecycle[state][event])],
+    );
+    if (rows[0]) return toEntry(rows[0]);
+    const entry = (await this.find(slug)) ?? notFound(slug);
+    // Throws with the reason, unless the tenant has just moved to a state that allows it.
+    transition(entry.state, event);
+    throw fault("E_CONFLICT", `The tenant "${slug}" is being changed by someone else.`);
   }
 }
 

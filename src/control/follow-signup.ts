@@ -13,19 +13,21 @@ function hasEnded(status: SignupStatus): boolean {
 
 /**
  * Every status of a sign-up that differs from the one before, beginning with `first`, up to and with the last.
- * Ends early, without an error, when `signal` is aborted.
+ * Ends early, without an error, when `signal` is aborted. With `only: "end"` the steps on the way are not waited for.
  * @throws E_REGION_UNAVAILABLE when the region stays silent
  */
 export async function* followSignup(
   region: Pick<RegionControl, "waitForSignup">,
   first: SignupStatus,
   signal: AbortSignal,
+  only: "changes" | "end" = "changes",
 ): AsyncGenerator<SignupStatus, void, void> {
   let last = first;
   yield last;
   while (!hasEnded(last) && !signal.aborted) {
     const startedAt = performance.now();
-    const next = await nextStatus(region, last, signal);
+    const seen = only === "end" ? Number.MAX_SAFE_INTEGER : eventsSeen(last);
+    const next = await nextStatus(region, { id: last.id, seen }, signal);
     if (signal.aborted) return;
     if (next && JSON.stringify(next) !== JSON.stringify(last)) {
       last = next;
@@ -47,19 +49,22 @@ const eventsOf: Readonly<Record<SignupStepStatus["state"], number>> = {
   undone: 2,
 };
 
+function eventsSeen(status: SignupStatus): number {
+  return status.steps.reduce((events, step) => events + eventsOf[step.state], 0);
+}
+
 async function nextStatus(
   region: Pick<RegionControl, "waitForSignup">,
-  last: SignupStatus,
+  query: { readonly id: string; readonly seen: number },
   signal: AbortSignal,
 ): Promise<SignupStatus | undefined> {
-  const seen = last.steps.reduce((events, step) => events + eventsOf[step.state], 0);
   for (
     const deadline = performance.now() + patienceMilliseconds;
     !signal.aborted;
     await sleep(pauseMilliseconds)
   ) {
     try {
-      return await region.waitForSignup({ id: last.id, seen, timeoutSeconds: 1 });
+      return await region.waitForSignup({ ...query, timeoutSeconds: 1 });
     } catch (error) {
       const passing = error instanceof RowhouseError && error.status === 503;
       if (!passing || performance.now() > deadline) throw error;

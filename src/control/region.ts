@@ -11,7 +11,7 @@ import { planOf, type RegionContext } from "./region-context.ts";
 import type { RegionControl, RegionStatus, SignupInput, SignupStatus } from "./region-control.ts";
 import { signupStatus } from "./signup/status.ts";
 import { type SignupWorkflowInput, signupWorkflow, signupWorkflowName } from "./signup/workflow.ts";
-import type { SpareDatabases } from "./tenant-data/spares.ts";
+import type { Spares } from "./tenant-data/spares.ts";
 
 interface ProfileRow {
   slug: string;
@@ -27,12 +27,12 @@ const waitSeconds = 20;
 export class Region implements RegionControl {
   readonly #context: RegionContext;
   readonly #fleet: FleetKeeper;
-  readonly #spares: SpareDatabases;
+  readonly #spares: Spares;
 
   constructor(parts: {
     readonly context: RegionContext;
     readonly fleet: FleetKeeper;
-    readonly spares: SpareDatabases;
+    readonly spares: Spares;
   }) {
     this.#context = parts.context;
     this.#fleet = parts.fleet;

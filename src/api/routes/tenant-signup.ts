@@ -84,6 +84,6 @@ async function waitForEnd(
 ): Promise<SignupStatus> {
   let last = first;
   const signal = AbortSignal.any([client, AbortSignal.timeout(maximumWaitMilliseconds)]);
-  for await (const status of followSignup(region, first, signal)) last = status;
+  for await (const status of followSignup(region, first, signal, "end")) last = status;
   return last;
 }

@@ -46,9 +46,7 @@ function dataSteps(context: RegionContext): Record<DataStepName, Step> {
     "reserve-slug": {
       run: async ({ slug, region, plan, id }) => {
         const { isolation } = planOf(config, plan);
-        await copyEntries(context.pool, [
-          await directory.reserve({ slug, region, plan, isolation, signupId: id }),
-        ]);
+        await directory.reserve({ slug, region, plan, isolation, signupId: id });
       },
       undo: async ({ slug, id }) => {
         await directory.release(slug, id);

@@ -66,8 +66,14 @@ export class TenantData {
 
   /** Makes the roles, and the schema, database or server, unless they are there. @throws E_DISK_FULL, E_QUOTA */
   async create(location: StoredLocation, connections: Connections): Promise<void> {
-    if (location.ready) return;
-    if (location.isolation === "schema") return this.#createSchema(location, connections);
+    if (!location.ready) await this.#make(location);
+    if (location.isolation !== "schema" || connections === "own") return;
+    const pool = await this.#administration.pool(location.server, location.database);
+    await pool.query(grantToSharedLogin(location));
+  }
+
+  async #make(location: StoredLocation): Promise<void> {
+    if (location.isolation === "schema") return this.#createSchema(location);
     if (location.isolation === "server") {
       await this.#databases.create({ name: location.server, zones: this.#zones, size: "dedicated" });
       const maintenance = await this.#administration.pool(location.server, "postgres");
@@ -106,7 +112,7 @@ export class TenantData {
     await this.#locations.remove(location.id);
   }
 
-  async #createSchema(location: StoredLocation, connections: Connections): Promise<void> {
+  async #createSchema(location: StoredLocation): Promise<void> {
     const pool = await this.#administration.pool(location.server, location.database);
     const verifiers = await this.#verifiers(location);
     await pool.transaction(async (client) => {
@@ -116,7 +122,6 @@ export class TenantData {
           statements.createSchema(location) +
           statements.grantSchema(location),
       );
-      if (connections === "shared") await client.query(grantToSharedLogin(location));
     });
   }
 
