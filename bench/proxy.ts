@@ -22,6 +22,8 @@ interface Candidate {
 const connections = 32;
 const turns = 5;
 const turnMilliseconds = 1500;
+/** Until Node has compiled what is hot. */
+const warmUpMilliseconds = 2500;
 const answer = '{"title":"A Room of One’s Own"}\n';
 
 function child(file: string, args: readonly string[] = []): ChildProcess {
@@ -69,7 +71,7 @@ async function measure(load: ChildProcess, port: number, milliseconds: number): 
 
 async function bench(load: ChildProcess, candidates: readonly Candidate[]) {
   const results = candidates.map(() => [] as ProxyLoadResult[]);
-  for (const { port } of candidates) await measure(load, port, 1000);
+  for (const { port } of candidates) await measure(load, port, warmUpMilliseconds);
   for (let turn = 0; turn < turns; turn++) {
     for (const [i, { port }] of candidates.entries())
       results[i]!.push(await measure(load, port, turnMilliseconds));

@@ -36,8 +36,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   instance.close().closeAllConnections();
-  await edge.close(0);
-  await balancer.dispose();
+  await balancer?.dispose();
+  await edge?.close(0);
 });
 beforeEach(() => {
   reached.length = 0;

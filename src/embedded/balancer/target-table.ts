@@ -151,14 +151,14 @@ export class TargetTable implements Upstreams {
   /** A target that takes connections and never answers would hold its requests until they time out. */
   #moveRequestsAway(target: Target): void {
     if (!this.#ring.some(({ use }) => use === "first")) return;
-    for (const exchange of target.inFlight) exchange.moveAway();
+    for (const exchange of [...target.inFlight]) exchange.moveAway();
   }
 
   async #sweep(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const now = this.#clock.elapsedMilliseconds();
       for (const target of [...this.#ring, ...this.#draining]) {
-        for (const exchange of target.inFlight) exchange.expire(now);
+        for (const exchange of [...target.inFlight]) exchange.expire(now);
       }
       this.#judge(now);
       await this.#pause(sweepMilliseconds);

@@ -38,6 +38,7 @@ const idlePatienceMilliseconds = 300_000;
  * tried again elsewhere, as `core/balancing/retry` allows; afterwards the answer is passed on whole or broken off.
  */
 export class Exchange implements Dispatcher.DispatchHandler, InFlight {
+  place = -1;
   readonly #call: Call;
   #tried: Set<Upstream> | undefined;
   #upstream: Upstream | undefined;

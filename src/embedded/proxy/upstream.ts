@@ -6,6 +6,8 @@ export type ConnectionFault = "refused" | "broken" | "timeout";
 
 /** A request on its way, as its upstream sees it. */
 export interface InFlight {
+  /** Its place in {@link Upstream.inFlight}, kept by the upstream. */
+  place: number;
   /** Tries elsewhere if that is allowed and nothing was answered yet. */
   moveAway(): void;
   /** Ends the request if it waits for longer than any request may. */
@@ -30,7 +32,11 @@ export interface Upstreams {
  */
 export class Upstream {
   readonly address: string;
-  readonly inFlight = new Set<InFlight>();
+  /**
+   * In no order. An array and not a Set: each time a Set makes room for what comes by dropping what went, V8 links
+   * the old table to the new one, and under load all requests live until the next full collection.
+   */
+  readonly inFlight: InFlight[] = [];
   readonly #idle: Client[] = [];
   #closed = false;
 
@@ -39,17 +45,21 @@ export class Upstream {
   }
 
   get outstanding(): number {
-    return this.inFlight.size;
+    return this.inFlight.length;
   }
 
   /** Takes a connection for a request; the one used last comes first, so that surplus ones time out. */
   begin(exchange: InFlight): Client {
-    this.inFlight.add(exchange);
+    exchange.place = this.inFlight.push(exchange) - 1;
     return this.#idle.pop() ?? openClient(this.address);
   }
 
   end(exchange: InFlight, client: Client): void {
-    this.inFlight.delete(exchange);
+    const last = this.inFlight.pop();
+    if (last && last !== exchange) {
+      this.inFlight[exchange.place] = last;
+      last.place = exchange.place;
+    }
     if (this.#closed) void client.destroy();
     else if (!client.destroyed) this.#idle.push(client);
   }
