@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fault } from "../core/error.ts";
+import { callerFolder } from "./caller-folder.ts";
 import type { Tenant } from "./tenant.ts";
 
 /** A fetch-style handler: a Request comes in, a Response goes out. */
@@ -62,6 +63,8 @@ export interface Application {
   readonly assets: string | null;
   readonly jobs: Readonly<Record<string, JobDefinition>>;
   readonly seed: ((tenant: Tenant) => unknown) | null;
+  /** Of the module that declared it, which `migrations` and `assets` are relative to; `null` when it can't be told. */
+  readonly folder: string | null;
 }
 
 /** Marks an application whichever copy of this module made it. */
@@ -83,6 +86,7 @@ export function defineApp(definition: ApplicationDefinition): Application {
     assets: assets ?? null,
     jobs: Object.freeze({ ...jobs }),
     seed: seed ?? null,
+    folder: callerFolder(),
   });
 }
 

@@ -1,13 +1,14 @@
+import { type TestTenant, testTenant } from "rowhouse/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type OpenShop, openShop } from "./open-shop.ts";
+import application from "../app.ts";
 
-let shop: OpenShop;
+let shop: TestTenant;
 
 beforeAll(async () => {
-  shop = await openShop();
+  shop = await testTenant(application, { seed: false });
 });
 
-afterAll(() => shop.close());
+afterAll(() => shop?.close());
 
 interface BookPage {
   books: { id: number; title: string; author: string }[];
@@ -49,14 +50,14 @@ describe("books", () => {
     const book = (await response.json()) as BookPage["books"][number];
     expect(book).toEqual({ id: expect.any(Number), title: "The Waves", author: "Virginia Woolf" });
     expect(response.headers.get("location")).toBe(`/api/books/${book.id}`);
-    const committed = await shop.pool.query("SELECT title FROM books WHERE id = $1", [book.id]);
+    const committed = await shop.db.query("SELECT title FROM books WHERE id = $1", [book.id]);
     expect(committed.rows).toEqual([{ title: "The Waves" }]);
     expect(await (await shop.request(`/api/books/${book.id}`)).json()).toEqual(book);
     expect(await listBooks()).toEqual({ books: [book], next: null });
   });
 
   it.each([1, 2, 3, 5, 100])("are paged through by %i without a gap or a repeat", async (limit) => {
-    const expected = await shop.pool.query("SELECT id FROM books ORDER BY id");
+    const expected = await shop.db.query<{ id: number }>("SELECT id FROM books ORDER BY id");
     while (expected.rows.length < 6) {
       expected.rows.push({ id: await addBook(`Volume ${expected.rows.length}`) });
     }
@@ -114,10 +115,10 @@ describe("books", () => {
 
 describe("a long list of books", () => {
   it("streams in order, with a next that goes on exactly where it ended", async () => {
-    await shop.pool.query(
+    await shop.db.query(
       "INSERT INTO books (title, author) SELECT 'Volume ' || n, 'Press' FROM generate_series(1, 9000) n",
     );
-    const all = await shop.pool.query<{ id: number }>("SELECT id FROM books ORDER BY id");
+    const all = await shop.db.query<{ id: number }>("SELECT id FROM books ORDER BY id");
     const ids = all.rows.map((row) => row.id);
     for (const limit of [2000, 2001, 4000, ids.length - 1]) {
       const page = await listBooks(`?limit=${limit}`);
@@ -131,7 +132,7 @@ describe("a long list of books", () => {
 
   it("asks the database only for what the client takes, and for nothing after it went away", async () => {
     let queries = 0;
-    const db = new Proxy(shop.tenant.db, {
+    const db = new Proxy(shop.db, {
       get: (target, name) => {
         if (name !== "query") return Reflect.get(target, name);
         return (sql: string, parameters: unknown[]) => {
@@ -141,7 +142,7 @@ describe("a long list of books", () => {
       },
     });
     const { writeBooks } = await import("../src/books/stream.ts");
-    const body = await writeBooks({ ...shop.tenant, db }, 0, 1_000_000);
+    const body = await writeBooks({ ...shop, db }, 0, 1_000_000);
     if (typeof body === "string") throw new Error("expected a stream");
     const reader = body.getReader();
     await reader.read();
@@ -160,7 +161,7 @@ describe("ratings", () => {
     expect(await first.json()).toEqual({ book, reader: "Ada", stars: 2 });
     expect((await rate(book, { reader: "Ada", stars: 5 })).status).toBe(200);
     expect((await rate(book, { reader: 7, stars: 1 })).status).toBe(201);
-    const { rows } = await shop.pool.query(
+    const { rows } = await shop.db.query(
       "SELECT reader, stars FROM ratings WHERE book_id = $1 ORDER BY reader",
       [book],
     );
@@ -193,14 +194,14 @@ describe("ratings", () => {
 
   it("of a book that is not there leave no reader behind", async () => {
     await expectProblem(await rate(999_999_999, { reader: "Nobody", stars: 3 }), 404, "NOT_FOUND");
-    const { rowCount } = await shop.pool.query("SELECT FROM readers WHERE name = 'Nobody'");
+    const { rowCount } = await shop.db.query("SELECT FROM readers WHERE name = 'Nobody'");
     expect(rowCount).toBe(0);
   });
 });
 
 describe("recommendations", () => {
   it("rank by the Bayesian average what the reader has not rated", async () => {
-    await shop.pool.query("TRUNCATE ratings, readers");
+    await shop.db.query("DELETE FROM ratings");
     const [crowd, lone, poor, own] = await Promise.all(
       ["Crowd", "Lone", "Poor", "Own"].map((title) => addBook(title)),
     );
@@ -227,7 +228,7 @@ describe("recommendations", () => {
   it("are there for a reader that nobody knows, and none where nothing is rated", async () => {
     const known = (await (await shop.request("/api/recommendations?reader=Stranger")).json()) as BookPage;
     expect(known.books).toHaveLength(4);
-    await shop.pool.query("TRUNCATE ratings, readers");
+    await shop.db.query("DELETE FROM ratings");
     const none = await shop.request("/api/recommendations?reader=Stranger");
     expect(await none.json()).toEqual({ reader: "Stranger", books: [] });
   });

@@ -1,19 +1,20 @@
+import { type TestTenant, testTenant } from "rowhouse/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import application from "../app.ts";
 import { drawCover } from "../src/covers/default-cover.ts";
-import { type OpenShop, openShop } from "./open-shop.ts";
 
-let shop: OpenShop;
+let shop: TestTenant;
 let id: number;
 
 beforeAll(async () => {
-  shop = await openShop();
-  const { rows } = await shop.pool.query(
+  shop = await testTenant(application, { seed: false });
+  const { rows } = await shop.db.query<{ id: number }>(
     "INSERT INTO books (title, author) VALUES ('Emma & <Co>', 'Jane Austen') RETURNING id",
   );
-  id = rows[0].id;
+  id = rows[0]!.id;
 });
 
-afterAll(() => shop.close());
+afterAll(() => shop?.close());
 
 /** The smallest PNG: one transparent pixel. */
 const pixel = Buffer.from(

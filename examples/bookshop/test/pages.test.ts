@@ -1,17 +1,17 @@
 import type { Browser, Page } from "playwright-core";
+import { type TestTenant, testTenant } from "rowhouse/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { launchBrowser } from "../../../test/support/browser.ts";
+import application from "../app.ts";
 import { seed } from "../src/seed.ts";
-import { type OpenShop, openShop } from "./open-shop.ts";
 
-let shop: OpenShop;
+let shop: TestTenant;
 let base: string;
 let browser: Browser;
 
 beforeAll(async () => {
-  shop = await openShop();
-  await seed(shop.tenant);
-  base = await shop.listen();
+  shop = await testTenant(application, { name: "Acme & Daughters" });
+  base = shop.url;
   browser = await launchBrowser();
 });
 
@@ -34,8 +34,8 @@ async function openPage(
 
 describe("the seed", () => {
   it("fills the shelves once", async () => {
-    await seed(shop.tenant);
-    const { rows } = await shop.pool.query(
+    await seed(shop);
+    const { rows } = await shop.db.query(
       "SELECT (SELECT count(*)::int FROM books) AS books, (SELECT count(*)::int FROM readers) AS readers",
     );
     expect(rows).toEqual([{ books: 24, readers: 7 }]);
@@ -141,16 +141,16 @@ describe("the shop's page", () => {
 
 describe("more than a page of books", () => {
   it("is reached by the link at the end", async () => {
-    await shop.pool.query(
+    await shop.db.query(
       "INSERT INTO books (title, author) SELECT 'Volume ' || n, 'Press' FROM generate_series(1, 60) n",
     );
-    const { rows } = await shop.pool.query("SELECT count(*)::int AS count FROM books");
+    const { rows } = await shop.db.query("SELECT count(*)::int AS count FROM books");
     const { page } = await openPage();
     let shown = await page.locator(".shelf > li").count();
     expect(shown).toBe(48);
     await page.getByRole("link", { name: "More books" }).click();
     shown += await page.locator(".shelf > li").count();
-    expect(shown).toBe(rows[0].count);
+    expect(shown).toBe(rows[0]?.count);
     expect(await page.getByRole("link", { name: "More books" }).count()).toBe(0);
     await page.close();
   });

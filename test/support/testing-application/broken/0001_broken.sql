@@ -1,0 +1,2 @@
+CREATE TABLE fine (id integer);
+CREATE TABLE fine (id integer);
