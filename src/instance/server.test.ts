@@ -209,9 +209,11 @@ describe("a request", () => {
   });
 
   it("over the plan's rate is told when to come again", async () => {
-    const answers = await Promise.all(Array.from({ length: 8 }, () => ask("limited.localhost")));
+    // A minute's worth of 2 a second may come at once.
+    const answers = await Promise.all(Array.from({ length: 140 }, () => ask("limited.localhost", "/echo")));
     const refused = answers.filter(({ status }) => status === 429);
-    expect(refused.length).toBeGreaterThanOrEqual(4);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(answers.length - refused.length).toBeGreaterThanOrEqual(120);
     expect(refused[0]!.headers["retry-after"]).toBe("1");
     expect(JSON.parse(refused[0]!.body).code).toBe("E_RATE_LIMITED");
     expect((await ask("acme.localhost")).status).toBe(200);

@@ -94,6 +94,8 @@ export async function createTestRegion(overrides: Partial<ConfigInput> = {}): Pr
   };
   const locations: DataLocation[] = [];
   const extraDatabases: string[] = [];
+  // Belongs to all test files of the run; another may have been first.
+  await tenantsDatabase.pool.query(`CREATE ROLE ${statements.visitorRole} NOLOGIN`).catch(() => {});
   await tenantsDatabase.pool.query(`CREATE ROLE ${sharedRole} LOGIN NOINHERIT`).catch(() => {});
   await control.pool.query("INSERT INTO shared_logins VALUES ('shared-1', $1, $2, $3)", [
     tenantsDatabase.name,

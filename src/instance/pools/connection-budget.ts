@@ -1,22 +1,21 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { fault, RowhouseError } from "../../core/error.ts";
+import { fault, type RowhouseError } from "../../core/error.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { DatabaseEndpoint } from "../../ports/databases.ts";
-import { Breaker } from "./breaker.ts";
-import { PooledConnection } from "./connection.ts";
+import type { PooledConnection } from "./connection.ts";
+import {
+  ConnectionOpener,
+  type ConnectionOpenerOptions,
+  isServerDown,
+  isServerFull,
+} from "./connection-opener.ts";
+import { isWorthEvicting, starvingMilliseconds } from "./eviction.ts";
 import { connectionAllowance, Demand } from "./fairness.ts";
 import type { LeaseTarget, Login } from "./login.ts";
 import { LoginConnections, type Waiter } from "./login-connections.ts";
-import { RepeatedStatements } from "./statements.ts";
 
-export interface ConnectionBudgetOptions {
+export interface ConnectionBudgetOptions extends Omit<ConnectionOpenerOptions, "atOncePerServer"> {
   /** Connections that may be open at once, over all servers, databases and tenants. */
   readonly connections: number;
-  /** Where a server is reached now. `fresh` asks again where an older answer led nowhere. */
-  readonly endpoint: (server: string, options: { readonly fresh: boolean }) => Promise<DatabaseEndpoint>;
-  readonly clock: Clock;
-  /** Shown in pg_stat_activity. */
-  readonly applicationName: string;
   /** Default 5000. */
   readonly waitTimeoutMilliseconds?: number;
   /** Unused connections are closed after so long; default 300,000. */
@@ -40,10 +39,10 @@ export interface ConnectionStatistics {
 const tickMilliseconds = 5;
 const shortestPatienceMilliseconds = 2;
 const longestPatienceMilliseconds = 50;
-/** For a waiter of this age a connection is closed although its own login still has use for it. */
-const starvingMilliseconds = 100;
-/** But not before it has worked for so many times the cost of opening one, or opening would be all that is done. */
+/** A connection works for so many times the cost of opening one before a starving waiter takes it away from its login. */
 const worthOfOpening = 5;
+/** How far down the idle ones a better victim is looked for. */
+const victimsLookedAt = 100;
 
 /** Connections are opened, and waiters watched, in nobody's context: what a request starts must not carry its tenant. */
 const outsideOfRequests = AsyncLocalStorage.snapshot();
@@ -59,9 +58,9 @@ const outsideOfRequests = AsyncLocalStorage.snapshot();
  * Source: A. Karlin et al., "Competitive randomized algorithms for nonuniform problems", 1990 (ski rental).
  */
 export class ConnectionBudget {
-  readonly repeated = new RepeatedStatements();
-  readonly #options: ConnectionBudgetOptions;
+  readonly #connections: number;
   readonly #clock: Clock;
+  readonly #opener: ConnectionOpener;
   readonly #waitTimeoutMilliseconds: number;
   readonly #logins = new Map<string, LoginConnections>();
   /** All idle connections, longest unused first. */
@@ -69,19 +68,19 @@ export class ConnectionBudget {
   /** All waiters, first come first. */
   readonly #waiters = new Set<Waiter>();
   readonly #demand = new Demand();
-  readonly #breakers = new Map<string, Breaker>();
-  readonly #openingByServer = new Map<string, number>();
   readonly #stop = new AbortController();
   /** Open, being opened, or being closed. */
   #taken = 0;
-  #opened = 0;
   #evicted = 0;
   #watching = false;
-  #openingMilliseconds = 15;
 
   constructor(options: ConnectionBudgetOptions) {
-    this.#options = options;
+    this.#connections = options.connections;
     this.#clock = options.clock;
+    this.#opener = new ConnectionOpener({
+      ...options,
+      atOncePerServer: Math.max(2, Math.floor(options.connections / 4)),
+    });
     this.#waitTimeoutMilliseconds = options.waitTimeoutMilliseconds ?? 5_000;
     outsideOfRequests(() => void this.#closeUnused(options.idleTimeoutMilliseconds ?? 300_000));
   }
@@ -104,6 +103,7 @@ export class ConnectionBudget {
   release(connection: PooledConnection, target: LeaseTarget): void {
     const connections = this.#connectionsOf(connection.login);
     connections.inUse.delete(connection);
+    connections.releasedAtMilliseconds = this.#clock.elapsedMilliseconds();
     this.#demand.changeHeld(target.tenant, -1);
     this.#offer(connections, connection);
   }
@@ -127,12 +127,12 @@ export class ConnectionBudget {
     let inUse = 0;
     for (const connections of this.#logins.values()) inUse += connections.inUse.size;
     return {
-      budget: this.#options.connections,
+      budget: this.#connections,
       open: this.#taken,
       inUse,
       idle: this.#idle.size,
       waiting: this.#waiters.size,
-      opened: this.#opened,
+      opened: this.#opener.opened,
       evicted: this.#evicted,
     };
   }
@@ -155,21 +155,10 @@ export class ConnectionBudget {
     return connections;
   }
 
-  #breakerOf(server: string): Breaker {
-    let breaker = this.#breakers.get(server);
-    if (!breaker) {
-      breaker = new Breaker();
-      this.#breakers.set(server, breaker);
-    }
-    return breaker;
-  }
-
   #mayHold(tenant: string): boolean {
     const othersWait = this.#demand.othersWait(tenant);
     const tenants = othersWait ? this.#demand.tenants : 1;
-    return (
-      this.#demand.held(tenant) < connectionAllowance(this.#options.connections, { tenants, othersWait })
-    );
+    return this.#demand.held(tenant) < connectionAllowance(this.#connections, { tenants, othersWait });
   }
 
   #take(connections: LoginConnections, connection: PooledConnection, target: LeaseTarget): void {
@@ -180,7 +169,7 @@ export class ConnectionBudget {
   #wait(connections: LoginConnections, target: LeaseTarget): Promise<PooledConnection> {
     const now = this.#clock.elapsedMilliseconds();
     const hasNone = connections.inUse.size + connections.opening === 0;
-    if (hasNone && this.#breakerOf(target.login.server).state(now) === "open") {
+    if (hasNone && this.#opener.isDown(target.login.server)) {
       this.#forgetUnused(connections);
       throw fault("E_DATABASE_UNAVAILABLE");
     }
@@ -188,7 +177,7 @@ export class ConnectionBudget {
       const waiter: Waiter = {
         target,
         sinceMilliseconds: now,
-        eager: hasNone || target.login.shared,
+        eager: hasNone,
         resolve,
         reject,
       };
@@ -211,7 +200,7 @@ export class ConnectionBudget {
   #growAll(): void {
     if (this.#stop.signal.aborted) return;
     for (const waiter of this.#waiters) {
-      if (this.#taken >= this.#options.connections && this.#idle.size === 0) return;
+      if (this.#taken >= this.#connections && this.#idle.size === 0) return;
       if (!waiter.eager) continue;
       const connections = this.#logins.get(waiter.target.login.key);
       if (connections) this.#grow(connections, waiter);
@@ -219,23 +208,39 @@ export class ConnectionBudget {
   }
 
   #grow(connections: LoginConnections, waiter: Waiter): void {
-    const { server } = connections.login;
     if (connections.wanted <= 0 || !this.#mayHold(waiter.target.tenant)) return;
-    const breaker = this.#breakerOf(server);
-    const state = breaker.state(this.#clock.elapsedMilliseconds());
-    if (state === "open") return;
-    const opening = this.#openingByServer.get(server) ?? 0;
-    if (opening >= (state === "probe" ? 1 : Math.max(2, Math.floor(this.#options.connections / 4)))) return;
+    // One more at a time: the first that comes may be enough for all who wait.
+    if (connections.opening > 0 || !this.#opener.mayOpen(connections.login.server)) return;
     let evicted: Promise<void> | undefined;
-    if (this.#taken >= this.#options.connections) {
-      const [oldest] = this.#idle;
-      if (!oldest) return;
-      evicted = this.#evict(oldest, this.#connectionsOf(oldest.login));
+    if (this.#taken >= this.#connections) {
+      const victim = this.#chooseVictim(connections, waiter);
+      if (!victim) return;
+      evicted = this.#evict(victim, this.#connectionsOf(victim.login));
       this.#evicted++;
     }
     this.#taken++;
-    breaker.begin();
     outsideOfRequests(() => void this.#open(connections, waiter.target.tenant, evicted));
+  }
+
+  /** The connection to close for a waiter, if that is worth it. */
+  #chooseVictim(connections: LoginConnections, waiter: Waiter): PooledConnection | undefined {
+    const [oldest] = this.#idle;
+    if (!oldest) return undefined;
+    const now = this.#clock.elapsedMilliseconds();
+    const need = {
+      oldestUnused: now - oldest.idleSinceMilliseconds,
+      hasSome: connections.inUse.size > 0,
+      sinceRelease: now - connections.releasedAtMilliseconds,
+      waited: now - waiter.sinceMilliseconds,
+    };
+    if (!isWorthEvicting(need)) return undefined;
+    // A tenant's only connection is dearer than another's second, even if it was used less lately.
+    let looked = 0;
+    for (const candidate of this.#idle) {
+      if ((this.#logins.get(candidate.login.key)?.openCount ?? 0) > 1) return candidate;
+      if (++looked >= victimsLookedAt) break;
+    }
+    return oldest;
   }
 
   async #open(
@@ -243,64 +248,38 @@ export class ConnectionBudget {
     tenant: string,
     evicted: Promise<void> | undefined,
   ): Promise<void> {
-    const { login } = connections;
     connections.opening++;
-    this.#openingByServer.set(login.server, (this.#openingByServer.get(login.server) ?? 0) + 1);
     this.#demand.changeHeld(tenant, 1);
     let outcome: { connection: PooledConnection } | { error: unknown };
     try {
-      await evicted;
-      outcome = { connection: await this.#connect(login) };
+      outcome = { connection: await this.#opener.open(connections.login, evicted) };
     } catch (error) {
       outcome = { error };
     }
     connections.opening--;
-    this.#openingByServer.set(login.server, (this.#openingByServer.get(login.server) ?? 1) - 1);
     this.#demand.changeHeld(tenant, -1);
-    if ("connection" in outcome) this.#offer(connections, outcome.connection);
-    else this.#openingFailed(connections, outcome.error);
-    this.#growAll();
-  }
-
-  async #connect(login: Login): Promise<PooledConnection> {
-    const breaker = this.#breakerOf(login.server);
-    const startedAt = this.#clock.elapsedMilliseconds();
-    try {
-      const fresh = breaker.state(startedAt) !== "closed";
-      const endpoint = await this.#options.endpoint(login.server, { fresh });
-      const { applicationName } = this.#options;
-      const connection = await PooledConnection.open({
-        login,
-        endpoint,
-        applicationName,
-        repeated: this.repeated,
-        nowMilliseconds: startedAt,
-      });
-      breaker.succeeded();
-      this.#opened++;
-      this.#openingMilliseconds +=
-        (this.#clock.elapsedMilliseconds() - startedAt - this.#openingMilliseconds) / 8;
+    if ("connection" in outcome) {
+      const { connection } = outcome;
       connection.onLoss(() => this.#lost(connection));
-      return connection;
-    } catch (error) {
-      if (isUnavailable(error)) breaker.failed(this.#clock.elapsedMilliseconds());
-      else breaker.succeeded();
-      throw error;
+      this.#offer(connections, connection);
+    } else {
+      this.#openingFailed(connections, outcome.error);
     }
+    this.#growAll();
   }
 
   /** Tells everyone who can't be helped any more; a tenant with connections of its own may still get one of them. */
   #openingFailed(connections: LoginConnections, error: unknown): void {
     this.#taken--;
-    const down = isUnavailable(error);
+    const isDown = isServerDown(error);
     for (const waiter of [...this.#waiters]) {
       const { login } = waiter.target;
-      const concerned = down
+      const concerned = isDown
         ? login.server === connections.login.server
         : login.key === connections.login.key;
       if (concerned && (this.#logins.get(login.key)?.inUse.size ?? 0) === 0) {
         this.#settle(waiter, () =>
-          waiter.reject(isFull(error) ? fault("E_DATABASE_BUSY", undefined, { cause: error }) : error),
+          waiter.reject(isServerFull(error) ? fault("E_DATABASE_BUSY", undefined, { cause: error }) : error),
         );
       }
     }
@@ -316,7 +295,7 @@ export class ConnectionBudget {
     }
     this.#park(connections, connection, now);
     if (this.#waiters.size === 0) return;
-    const hasPaid = now - connection.openedAtMilliseconds >= worthOfOpening * this.#openingMilliseconds;
+    const hasPaid = now - connection.openedAtMilliseconds >= worthOfOpening * this.#opener.meanMilliseconds;
     if (hasPaid && this.#someoneStarves(connections, now)) this.#growAll();
     if (!this.#idle.has(connection)) return;
     const waiter = connections.nextWaiter(connection, now, (candidate) =>
@@ -398,7 +377,7 @@ export class ConnectionBudget {
     const now = this.#clock.elapsedMilliseconds();
     const patience = Math.min(
       longestPatienceMilliseconds,
-      Math.max(shortestPatienceMilliseconds, this.#openingMilliseconds),
+      Math.max(shortestPatienceMilliseconds, this.#opener.meanMilliseconds),
     );
     for (const waiter of [...this.#waiters]) {
       const age = now - waiter.sinceMilliseconds;
@@ -429,15 +408,4 @@ export class ConnectionBudget {
 
 function closedFault(): RowhouseError {
   return fault("E_DATABASE_UNAVAILABLE", "The instance is stopping.");
-}
-
-/** No node answers; a server that is merely full is not down. */
-function isUnavailable(error: unknown): boolean {
-  return error instanceof RowhouseError && error.code === "E_DATABASE_UNAVAILABLE" && !isFull(error);
-}
-
-/** Class 53, insufficient resources, as with 53300 too_many_connections. */
-function isFull(error: unknown): boolean {
-  const code = ((error as { cause?: unknown } | null)?.cause as { code?: unknown } | undefined)?.code;
-  return typeof code === "string" && code.startsWith("53");
 }

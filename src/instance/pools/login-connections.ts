@@ -22,6 +22,8 @@ export class LoginConnections {
   /** First come first. */
   readonly waiters = new Set<Waiter>();
   opening = 0;
+  /** When one last came back from use. */
+  releasedAtMilliseconds = 0;
   /** Longest unused first. */
   readonly #idle = new Set<PooledConnection>();
   /** The same by session, for a shared login: the most recently used is taken first. */
@@ -31,8 +33,8 @@ export class LoginConnections {
     this.login = login;
   }
 
-  get idleCount(): number {
-    return this.#idle.size;
+  get openCount(): number {
+    return this.#idle.size + this.inUse.size;
   }
 
   get isUnused(): boolean {

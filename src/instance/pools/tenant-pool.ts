@@ -16,9 +16,12 @@ export interface TenantPoolOptions {
   readonly refresh: () => Promise<LeaseTarget>;
 }
 
+/** A fresh connection can be caught by the same end of its server as the one before; a third is not. */
+const mostAttempts = 3;
+
 /**
  * A tenant's database as the application sees it: it looks like `pg.Pool`, and owns no connection. A single query
- * that certainly did not run (the node was demoted, the connection was dead) is repeated once.
+ * that certainly did not run (the node was demoted, the connection was dead) is repeated.
  */
 export class TenantPool {
   readonly #budget: ConnectionBudget;
@@ -45,15 +48,13 @@ export class TenantPool {
   ): Promise<pg.QueryResult<Row>>;
   async query(input: QueryInput, values?: readonly unknown[]): Promise<unknown> {
     const config = readQuery(input, values);
-    try {
-      return await this.#runOnce(config);
-    } catch (error) {
-      if (!(error instanceof Repeatable)) throw error;
-    }
-    try {
-      return await this.#runOnce(config);
-    } catch (error) {
-      throw error instanceof Repeatable ? error.cause : error;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#runOnce(config);
+      } catch (error) {
+        if (!(error instanceof Repeatable)) throw error;
+        if (attempt === mostAttempts) throw error.cause;
+      }
     }
   }
 
@@ -70,7 +71,8 @@ export class TenantPool {
       } catch (error) {
         connection.broken = true;
         this.#budget.release(connection, target);
-        if (attempt > 1 || !adviseOnFailure(error, { completed: false, onWriter: true }).discard) throw error;
+        if (attempt === mostAttempts || !adviseOnFailure(error, { completed: false, onWriter: true }).discard)
+          throw error;
         this.#budget.distrust(target.login);
       }
     }
@@ -113,7 +115,8 @@ export class TenantPool {
         return client;
       } catch (error) {
         client.release(true);
-        if (attempt > 1 || !adviseOnFailure(error, { completed: false, onWriter: true }).discard) throw error;
+        if (attempt === mostAttempts || !adviseOnFailure(error, { completed: false, onWriter: true }).discard)
+          throw error;
         this.#budget.distrust(this.#target.login);
       }
     }
