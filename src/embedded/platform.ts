@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { RowhouseError } from "../core/error.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import { WriterPool } from "../postgres/pool.ts";
@@ -93,7 +95,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
   });
   await prepareDataPlatform(data.pool);
   const housekeeping = startHousekeeping(data.platform, log);
-  const directory = await openDirectory(folder, "rowhouse-controller");
+  const directory = await untilMade(clock, () => openDirectory(folder, "rowhouse-controller"));
   const integrations = createIntegrations({ config: settings.config.integrations, clock });
   const platform: RegionPlatform = {
     ...data.platform,
@@ -126,6 +128,22 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
       await data.close();
     },
   };
+}
+
+const directoryPatienceMilliseconds = 60_000;
+const directoryPollMilliseconds = 50;
+
+/** At the very first start the supervisor makes the directory while the regions make their databases. */
+async function untilMade<T>(clock: Clock, open: () => Promise<T>): Promise<T> {
+  for (const deadline = clock.elapsedMilliseconds() + directoryPatienceMilliseconds; ; ) {
+    try {
+      return await open();
+    } catch (error) {
+      const isMissing = error instanceof RowhouseError && error.code === "E_NOT_RUNNING";
+      if (!isMissing || clock.elapsedMilliseconds() > deadline) throw error;
+    }
+    await clock.sleep(directoryPollMilliseconds);
+  }
 }
 
 /** Connects to the directory. @throws E_NOT_RUNNING before the supervisor has made it */

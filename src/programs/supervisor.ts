@@ -1,6 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { buildRelease } from "../control/release/build.ts";
 import type { StatusDocument } from "../control/status.ts";
 import type { RunningSupervisor, UpOptions, UpProgress, UpSummary } from "../control/up.ts";
@@ -123,7 +122,7 @@ interface BuiltRelease {
 }
 
 async function build(options: UpOptions, folder: StateFolder): Promise<BuiltRelease> {
-  const appFile = fileURLToPath(new URL(options.config.app, `file://${options.configFile}`));
+  const appFile = resolve(dirname(options.configFile), options.config.app);
   const { manifest, sha256, zipFile } = await buildRelease({
     appFile,
     outputFolder: `${folder.global}/releases`,

@@ -11,7 +11,8 @@ export function integrationStep(
   const { integrations, clock } = context.platform;
   const event = (input: SignupWorkflowInput, type: string) => ({
     type,
-    id: `${input.id}.${system}.${type}`,
+    // Ids of Standard Webhooks hold no dots.
+    id: [input.id, system, type].join(":").replaceAll(".", "_"),
     occurredAt: clock.now(),
     data: { slug: input.slug, name: input.name, region: input.region, plan: input.plan, email: input.email },
   });

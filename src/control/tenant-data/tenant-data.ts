@@ -184,13 +184,15 @@ async function exists(client: pg.ClientBase, sql: string, value: string): Promis
   return ((await client.query(sql, [value])).rowCount ?? 0) > 0;
 }
 
-/** Two sign-ups may reach this at once; `42P04` (duplicate_database) means that the other was first. */
+/** Two may come here at once; Postgres tells the later one by either code, as far as the first one had got. */
+const databaseExists: ReadonlySet<unknown> = new Set(["42P04", "23505"]);
+
 async function createDatabase(pool: WriterPool, database: string): Promise<void> {
   if (await pool.use((client) => exists(client, "SELECT FROM pg_database WHERE datname = $1", database)))
     return;
   try {
     await pool.query(`CREATE DATABASE ${quoteIdentifier(database)}`);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== "42P04") throw error;
+    if (!databaseExists.has((error as { code?: unknown }).code)) throw error;
   }
 }

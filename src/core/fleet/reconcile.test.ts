@@ -43,6 +43,14 @@ describe("reconcileFleet", () => {
     ]);
   });
 
+  it("kills none while all fail their checks, and launches one to see whether it does better", () => {
+    const all = ["a", "b"].map((zone) => instance({ id: zone, zone, health: "unhealthy" }));
+    expect(reconcileFleet(goal, all)).toEqual([{ type: "launch", zone: "a" }]);
+    expect(
+      reconcileFleet(goal, [...all, instance({ id: "c", zone: "a", health: "initial", ageSeconds: 1 })]),
+    ).toEqual([]);
+  });
+
   it("waits for one that is still starting, and gives it up after its grace", () => {
     const starting = (ageSeconds: number) => [
       instance({ id: "1", zone: "a" }),
@@ -106,6 +114,8 @@ describe("reconcileFleet", () => {
               one.health === "initial" || one.health === "unknown" ? { ...one, health: "healthy" } : one,
             );
           }
+          const isUp = (one: ObservedInstance) => one.state === "running" || one.state === "pending";
+          if (!fleet.some((one) => isUp(one) && one.health === "healthy")) return;
           expect(reconcileFleet({ ...goal, desired }, fleet)).toEqual([]);
           expect(fleet.filter((one) => one.state === "running" || one.state === "pending").length).toBe(
             desired,

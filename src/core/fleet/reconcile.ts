@@ -22,24 +22,26 @@ export type FleetAction =
   | { readonly type: "terminate"; readonly id: string; readonly graceful: boolean };
 
 /**
- * What to do now so that the fleet becomes what it should be: the dead and the sick are replaced, zones stay
- * balanced, and instances of an older release leave one by one, each only after a newer one is healthy.
+ * What to do now so that the fleet becomes what it should be: the dead are replaced, zones stay balanced, the sick go
+ * one at a time and only while others are well (when all fail their checks, the cause is most likely not in them),
+ * and instances of an older release leave one by one, each only after a newer one is healthy.
  */
 export function reconcileFleet(goal: FleetGoal, observed: readonly ObservedInstance[]): FleetAction[] {
-  const alive = observed.filter((instance) => instance.state === "pending" || instance.state === "running");
-  const sick = alive.filter((instance) => isSick(instance, goal));
-  const staying = alive.filter((instance) => !sick.includes(instance) && instance.health !== "draining");
+  const alive = observed.filter((instance) => isUp(instance) && instance.health !== "draining");
+  const givenUp = alive.filter((instance) => startsForTooLong(instance, goal));
+  const sick = alive.filter((instance) => instance.health === "unhealthy");
+  const staying = alive.filter((instance) => !givenUp.includes(instance) && !sick.includes(instance));
   const current = staying.filter((instance) => instance.release === goal.release);
   const outdated = staying.filter((instance) => instance.release !== goal.release);
-
-  const actions: FleetAction[] = sick.map(({ id }) => ({ type: "terminate", id, graceful: false }));
-  // One more than desired while an older release leaves, so that capacity never sinks.
-  const surge = outdated.length > 0 ? 1 : 0;
-  const room = goal.desired + surge - staying.length;
-  const missing = Math.min(goal.desired - current.length, room);
-  actions.push(...launches(goal.zones, current, missing));
-
   const healthy = staying.filter((instance) => instance.health === "healthy");
+
+  const removed = [...givenUp, ...(healthy.length > 0 ? sick.slice(0, 1) : [])];
+  const actions: FleetAction[] = removed.map(({ id }) => ({ type: "terminate", id, graceful: false }));
+  // One more than desired while an older release or a sick one leaves, so that capacity never sinks.
+  const surge = outdated.length + sick.length > 0 ? 1 : 0;
+  const room = goal.desired + surge - (alive.length - removed.length);
+  actions.push(...launches(goal.zones, current, Math.min(goal.desired - current.length, room)));
+
   const surplus = staying.length - goal.desired;
   const leaving = [...outdated, ...leastNeeded(current)].slice(0, Math.max(0, surplus));
   let healthyLeft = healthy.length;
@@ -52,8 +54,11 @@ export function reconcileFleet(goal: FleetGoal, observed: readonly ObservedInsta
   return actions;
 }
 
-function isSick(instance: ObservedInstance, goal: FleetGoal): boolean {
-  if (instance.health === "unhealthy") return true;
+function isUp(instance: ObservedInstance): boolean {
+  return instance.state === "pending" || instance.state === "running";
+}
+
+function startsForTooLong(instance: ObservedInstance, goal: FleetGoal): boolean {
   const starting = instance.health === "initial" || instance.health === "unknown";
   return starting && instance.ageSeconds > goal.startGraceSeconds;
 }

@@ -59,7 +59,9 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     domains: [settings.config.domain, "localhost"],
     lookupRegion: async (slug) => {
       const entry = await copy.lookup(slug);
-      return entry && { region: entry.region, balancerUrl: balancerUrl(settings, entry.region) };
+      // The balancer's answer would tell that someone is just signing up.
+      if (!entry || entry.state === "provisioning" || entry.state === "failed") return undefined;
+      return { region: entry.region, balancerUrl: balancerUrl(settings, entry.region) };
     },
     // With its environment, which says from where a sign-up comes.
     apex: pages.fetch,
