@@ -48,7 +48,7 @@ const loadConnections = 64;
 const skew = 1.1;
 /** Until the code is compiled and every tenant has its connection: so many requests, but no longer than that. */
 const warmUpRequests = 15_000;
-const warmUpTurns = 8;
+const warmUpTurns = 5;
 const turnMilliseconds = 1_000;
 
 const candidates: readonly Candidate[] = [
@@ -57,21 +57,21 @@ const candidates: readonly Candidate[] = [
     tenants: "database",
     target: { kind: "rowhouse", connections: 250 },
     goal: 0.7,
-    turns: 5,
+    turns: 4,
   },
   {
     name: "a schema each, own logins",
     tenants: "schema",
     target: { kind: "rowhouse", connections: 250 },
     goal: 0.7,
-    turns: 5,
+    turns: 4,
   },
   {
     name: "a schema each, shared login",
     tenants: "shared",
     target: { kind: "rowhouse", connections: 60 },
     goal: 0.5,
-    turns: 5,
+    turns: 4,
   },
   {
     name: "usual: a pool for each database",

@@ -54,7 +54,7 @@ footer { margin-top: 2rem; padding-top: .75rem; border-top: 1px solid var(--line
 }
 
 /** Makes text safe inside an element or a quoted attribute. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
 }
 

@@ -8,6 +8,7 @@ import {
   isServerDown,
   isServerFull,
 } from "./connection-opener.ts";
+import type { ConnectionStatistics } from "./connection-statistics.ts";
 import { isWorthEvicting, starvingMilliseconds } from "./eviction.ts";
 import { connectionAllowance, Demand } from "./fairness.ts";
 import type { LeaseTarget, Login } from "./login.ts";
@@ -20,19 +21,6 @@ export interface ConnectionBudgetOptions extends Omit<ConnectionOpenerOptions, "
   readonly waitTimeoutMilliseconds?: number;
   /** Unused connections are closed after so long; default 300,000. */
   readonly idleTimeoutMilliseconds?: number;
-}
-
-/** What the connections of an instance are doing. */
-export interface ConnectionStatistics {
-  readonly budget: number;
-  readonly open: number;
-  readonly inUse: number;
-  readonly idle: number;
-  readonly waiting: number;
-  /** Since the start. */
-  readonly opened: number;
-  /** Closed to make room for another login's. */
-  readonly evicted: number;
 }
 
 /** How often waiters are looked at for the end of their patience. */
