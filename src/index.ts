@@ -14,8 +14,8 @@ export {
 export { assetUrl } from "./instance/assets.ts";
 export { currentTenant, withTenant } from "./instance/context.ts";
 export type {
-  Tenant,
   ListedTenantFile,
+  Tenant,
   TenantCache,
   TenantDatabase,
   TenantFile,
