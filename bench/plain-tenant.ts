@@ -20,17 +20,27 @@ export async function plainTenantMilliseconds(system: System): Promise<number> {
     databases.administrator("shared-1"),
   ]);
   const [node] = endpoint.nodes;
-  const client = new pg.Client({ host: node?.host ?? "", port: node?.port ?? 0, database: "tenants", user, password });
+  const client = new pg.Client({
+    host: node?.host ?? "",
+    port: node?.port ?? 0,
+    database: "tenants",
+    user,
+    password,
+  });
   await client.connect();
   const migrations = await readMigrations(new URL("../examples/bookshop/migrations/", import.meta.url));
   const durations: number[] = [];
   for (let i = 0; i < runs; i++) {
     const name = `plain_${randomBytes(6).toString("hex")}`;
     const startedAt = performance.now();
-    await client.query(`CREATE ROLE ${name}_owner; CREATE ROLE ${name}_app; CREATE SCHEMA ${name}; SET search_path = ${name}`);
+    await client.query(
+      `CREATE ROLE ${name}_owner; CREATE ROLE ${name}_app; CREATE SCHEMA ${name}; SET search_path = ${name}`,
+    );
     for (const { sql } of migrations) await client.query(sql);
     durations.push(performance.now() - startedAt);
-    await client.query(`DROP SCHEMA ${name} CASCADE; DROP ROLE ${name}_owner, ${name}_app; RESET search_path`);
+    await client.query(
+      `DROP SCHEMA ${name} CASCADE; DROP ROLE ${name}_owner, ${name}_app; RESET search_path`,
+    );
   }
   await client.end();
   return median(durations);

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { createSystem, type System } from "../test/support/system.ts";
-import { figure, type Figure, median } from "./figure.ts";
+import { type Figure, figure, median } from "./figure.ts";
 import { plainTenantMilliseconds } from "./plain-tenant.ts";
 
 const signupsPerPlan = { starter: 15, business: 15, enterprise: 3 } as const;
@@ -17,14 +17,29 @@ export async function measureSystem(basePort = 38_080): Promise<Figure[]> {
   const system = await createSystem(basePort);
   const figures: Figure[] = [];
   try {
-    figures.push(figure({ name: "`up`, cold", value: await timed(() => system.up()), unit: "s", limit: 15, scale: 1000 }));
+    figures.push(
+      figure({
+        name: "`up`, cold",
+        value: await timed(() => system.up()),
+        unit: "s",
+        limit: 15,
+        scale: 1000,
+      }),
+    );
     await system.json("down");
-    figures.push(figure({ name: "`up`, warm", value: await timed(() => system.up()), unit: "s", limit: 5, scale: 1000 }));
+    figures.push(
+      figure({ name: "`up`, warm", value: await timed(() => system.up()), unit: "s", limit: 5, scale: 1000 }),
+    );
     figures.push(await measureIdleMemory(system));
     await signUp(system, "warm-up", "starter");
-    for (const plan of ["starter", "business", "enterprise"] as const) figures.push(await measureSignups(system, plan));
+    for (const plan of ["starter", "business", "enterprise"] as const)
+      figures.push(await measureSignups(system, plan));
     figures.push(
-      figure({ name: "plain SQL for a schema tenant (no Rowhouse)", value: await plainTenantMilliseconds(system), unit: "ms" }),
+      figure({
+        name: "plain SQL for a schema tenant (no Rowhouse)",
+        value: await plainTenantMilliseconds(system),
+        unit: "ms",
+      }),
     );
   } finally {
     await system.dispose();
@@ -44,10 +59,17 @@ async function measureSignups(system: System, plan: keyof typeof signupsPerPlan)
 
 /** Milliseconds from the sign-up's request to the new tenant's first answer. */
 async function signUp(system: System, slug: string, plan: string): Promise<number> {
-  const body = JSON.stringify({ slug, name: slug, region: "eu-west-1", plan, email: `owner@${slug}.example` });
+  const body = JSON.stringify({
+    slug,
+    name: slug,
+    region: "eu-west-1",
+    plan,
+    email: `owner@${slug}.example`,
+  });
   return timed(async () => {
     const created = await system.api("/v1/tenants?wait=1", { method: "POST", body });
-    if (created.status !== 201) throw new Error(`The sign-up answered ${created.status}: ${await created.text()}`);
+    if (created.status !== 201)
+      throw new Error(`The sign-up answered ${created.status}: ${await created.text()}`);
     const first = await system.tenant(slug, "/api/books?limit=1");
     if (first.status !== 200) throw new Error(`The new tenant answered ${first.status}`);
     await first.body?.cancel();
@@ -59,9 +81,17 @@ async function measureIdleMemory(system: System): Promise<Figure> {
   const { regions } = await system.status();
   const pids = regions.flatMap((region) => region.fleets[0]?.instances ?? []).map((instance) => instance.pid);
   const sizes = await Promise.all(
-    pids.map(async (pid) => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024),
+    pids.map(
+      async (pid) =>
+        Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024,
+    ),
   );
-  return figure({ name: "memory of an idle instance, the largest", value: Math.max(...sizes), unit: "MB", limit: 120 });
+  return figure({
+    name: "memory of an idle instance, the largest",
+    value: Math.max(...sizes),
+    unit: "MB",
+    limit: 120,
+  });
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -390,7 +390,7 @@ export class RowhouseError extends Error {
 export class UserError extends RowhouseError {}
 
 /** The system is at fault: exit code 1, HTTP 5xx. */
-export class SystemError extends RowhouseError {}
+class SystemError extends RowhouseError {}
 
 /** Makes the error of the class that the code's kind asks for. `reason` is one full sentence without the remedy. */
 export function fault(

@@ -15,7 +15,14 @@ async function make() {
   const processes = new ProcessTable(folder);
   const ports = { first: 46_200, last: 46_205 };
   const create = () =>
-    createFleets({ region: "test", statePath: folder.path, processes, ports, host: "127.0.0.1", program: idle });
+    createFleets({
+      region: "test",
+      statePath: folder.path,
+      processes,
+      ports,
+      host: "127.0.0.1",
+      program: idle,
+    });
   const dispose = async () => {
     for (const { name } of await processes.list()) await processes.terminate(name, { graceMilliseconds: 0 });
     await rm(folder.path, { recursive: true, force: true });
@@ -47,9 +54,13 @@ describe("embedded fleets", () => {
     const { create, dispose } = await make();
     disposals.push(dispose);
     const fleets = create();
-    const launches = [...Array(6).keys()].map((i) => fleets.launch({ fleet: "app", zone: "a", instanceId: `i-${i}` }));
+    const launches = [...Array(6).keys()].map((i) =>
+      fleets.launch({ fleet: "app", zone: "a", instanceId: `i-${i}` }),
+    );
     const addresses = (await Promise.all(launches)).map((instance) => instance.address);
     expect(new Set(addresses).size).toBe(6);
-    await expect(fleets.launch({ fleet: "app", zone: "a", instanceId: "i-6" })).rejects.toMatchObject({ code: "E_QUOTA" });
+    await expect(fleets.launch({ fleet: "app", zone: "a", instanceId: "i-6" })).rejects.toMatchObject({
+      code: "E_QUOTA",
+    });
   });
 });

@@ -61,7 +61,9 @@ export function createFleets(parts: FleetsParts): Fleets {
       return fleet === undefined ? instances : instances.filter((instance) => instance.fleet === fleet);
     },
     terminate: (instanceId, options) =>
-      parts.processes.terminate(name(instanceId), { graceMilliseconds: (options?.graceSeconds ?? 10) * 1000 }),
+      parts.processes.terminate(name(instanceId), {
+        graceMilliseconds: (options?.graceSeconds ?? 10) * 1000,
+      }),
   };
 }
 

@@ -10,14 +10,21 @@ const dayMilliseconds = 24 * 60 * 60 * 1000;
 
 /** What managed services do by themselves, and a region's engines need done by one process now and then. */
 export function startHousekeeping(
-  engines: { readonly clock: Clock; readonly cache: PostgresCache; readonly mail: OutboxMail; readonly objects: FileObjects },
+  engines: {
+    readonly clock: Clock;
+    readonly cache: PostgresCache;
+    readonly mail: OutboxMail;
+    readonly objects: FileObjects;
+  },
   log: Log,
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { clock, cache, mail, objects } = engines;
   const repeat = async (work: () => Promise<unknown>, pauseMilliseconds: number): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await work().catch((error: unknown) => log({ level: "error", message: toRowhouseError(error).message }));
+      await work().catch((error: unknown) =>
+        log({ level: "error", message: toRowhouseError(error).message }),
+      );
       await clock.sleep(pauseMilliseconds, stopping.signal).catch(() => {});
     }
   };

@@ -20,8 +20,6 @@ export interface PortRange {
   readonly last: number;
 }
 
-export const maximumRegions = 8;
-
 /** The plan for a base port (default 8080): the documented ones, and the rest where nothing collides. */
 export function planListeners(base: number): ListenerPlan {
   return {

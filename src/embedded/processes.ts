@@ -62,7 +62,9 @@ export class ProcessTable {
     await mkdir(this.#folder.processes, { recursive: true });
     const files = (await readdir(this.#folder.processes)).filter((file) => file.endsWith(".json"));
     const records = await Promise.all(files.map((file) => this.find(file.slice(0, -".json".length))));
-    return records.filter((record) => record !== undefined && (kind === undefined || record.kind === kind)) as ProcessRecord[];
+    return records.filter(
+      (record) => record !== undefined && (kind === undefined || record.kind === kind),
+    ) as ProcessRecord[];
   }
 
   /** Resolves when the process is gone, whoever started it. */
@@ -71,7 +73,10 @@ export class ProcessTable {
   }
 
   /** Signals, waits for the end for `graceMilliseconds`, then kills; the record is gone afterwards. */
-  async terminate(name: string, options: { signal?: NodeJS.Signals; graceMilliseconds?: number } = {}): Promise<void> {
+  async terminate(
+    name: string,
+    options: { signal?: NodeJS.Signals; graceMilliseconds?: number } = {},
+  ): Promise<void> {
     const record = await this.find(name);
     if (record) {
       signalProcess(record, options.signal ?? "SIGTERM");
@@ -95,7 +100,12 @@ export class ProcessTable {
         cwd: "/",
         // Its own session: neither Ctrl-C nor the end of the starter reaches it.
         detached: true,
-        stdio: ["ignore", log.fd, log.fd, ...(spec.directoryDescriptor === undefined ? [] : [spec.directoryDescriptor])],
+        stdio: [
+          "ignore",
+          log.fd,
+          log.fd,
+          ...(spec.directoryDescriptor === undefined ? [] : [spec.directoryDescriptor]),
+        ],
         env: {
           ...inheritedEnvironment(),
           NODE_COMPILE_CACHE: this.#folder.compileCache,

@@ -25,7 +25,7 @@ export interface SmtpClient {
 export const smtpConnections = 5;
 
 /** The longest that one delivery may take, however slowly the server trickles. */
-export const deliveryDeadlineMilliseconds = 60_000;
+const deliveryDeadlineMilliseconds = 60_000;
 
 /** Replies that refuse the sender's login and not the message (RFC 4954, 6): an operator can mend that. */
 const loginReplies: ReadonlySet<number> = new Set([530, 534, 535, 538]);

@@ -20,7 +20,8 @@ describe("supervisor lock", () => {
     const tries = await Promise.allSettled([...Array(10).keys()].map(() => lockState(folder, addresses)));
     const won = tries.filter((one) => one.status === "fulfilled");
     expect(won).toHaveLength(1);
-    for (const one of tries) if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "E_STATE_LOCKED" });
+    for (const one of tries)
+      if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "E_STATE_LOCKED" });
     expect(await findSupervisor(folder)).toMatchObject({ pid: process.pid, ...addresses });
     await won[0]!.value.release();
     expect(await findSupervisor(folder)).toBeUndefined();
@@ -33,7 +34,9 @@ describe("supervisor lock", () => {
       await lockState(new StateFolder(${JSON.stringify(folder.path)}), ${JSON.stringify(addresses)});
       console.log("locked");
       setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     await once(child.stdout, "data");
     await expect(lockState(folder, addresses)).rejects.toThrow(`process ${child.pid}`);
     child.kill("SIGKILL");
@@ -43,7 +46,10 @@ describe("supervisor lock", () => {
   });
 
   it("is not fooled by another process with the dead holder's pid", async () => {
-    await writeFile(folder.lock, JSON.stringify({ pid: process.pid, identity: "an earlier boot", ...addresses }));
+    await writeFile(
+      folder.lock,
+      JSON.stringify({ pid: process.pid, identity: "an earlier boot", ...addresses }),
+    );
     await (await lockState(folder, addresses)).release();
   });
 });

@@ -10,7 +10,7 @@ import { fault } from "../core/error.ts";
 import type { HashedFile } from "../core/release/manifest.ts";
 
 /** Where assets are on every tenant's host; below it a hash of all assets, then the file. */
-export const assetsPath = "/_rowhouse/assets/";
+const assetsPath = "/_rowhouse/assets/";
 
 /** The assets of one unpacked release: `folder` is its folder `assets`, `files` are those that its manifest names. */
 export class ReleaseAssets {

@@ -1,6 +1,8 @@
 import { buffer } from "node:stream/consumers";
 import type { Config } from "../core/config/schema.ts";
 import { fault, toRowhouseError } from "../core/error.ts";
+import { instancesDomain } from "../core/fleet/instances-domain.ts";
+import { releaseKey } from "../core/release/key.ts";
 import type { DataPlatform } from "../ports/platform.ts";
 import type { RegistryAttributes } from "../ports/registry.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
@@ -30,16 +32,19 @@ export interface Bootstrap {
  */
 export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
   const { platform, instanceId } = options;
-  const item = await platform.registry.get("instances", instanceId);
+  const item = await platform.registry.get(instancesDomain, instanceId);
   if (!item) throw fault("E_NOT_FOUND", `The registry has no instance "${instanceId}".`);
   try {
     const running = await runRelease(options, item.attributes);
-    await platform.registry.update("instances", instanceId, { status: "running", address: running.address });
+    await platform.registry.update(instancesDomain, instanceId, {
+      status: "running",
+      address: running.address,
+    });
     return running;
   } catch (error) {
     const { message } = toRowhouseError(error);
     await platform.registry
-      .update("instances", instanceId, { status: "failed", error: message })
+      .update(instancesDomain, instanceId, { status: "failed", error: message })
       .catch(() => {});
     throw error;
   }
@@ -48,7 +53,7 @@ export async function bootstrap(options: Bootstrap): Promise<RunningInstance> {
 async function runRelease(options: Bootstrap, attributes: RegistryAttributes): Promise<RunningInstance> {
   const { platform, instanceId } = options;
   const { release, sha256, zone } = attributes;
-  const stored = await platform.objects.get(`releases/${release}.zip`);
+  const stored = await platform.objects.get(releaseKey(String(release)));
   if (!stored) throw fault("E_RELEASE_CORRUPT", `The zip of the release ${release} is missing.`);
   const folder = `${options.folder}/release`;
   const manifest = await unpackRelease({ zip: await buffer(stored.body), sha256: String(sha256), folder });

@@ -118,7 +118,7 @@ export async function linkPackage(folder: string): Promise<void> {
  * The manifest of an unpacked release.
  * @throws E_RELEASE_CORRUPT
  */
-export async function readReleaseManifest(folder: string): Promise<ReleaseManifest> {
+async function readReleaseManifest(folder: string): Promise<ReleaseManifest> {
   try {
     return parseManifest(await readFile(join(folder, "manifest.json"), "utf8"));
   } catch (cause) {

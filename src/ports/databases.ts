@@ -38,7 +38,11 @@ export interface DatabaseServerStatus {
  */
 export interface Databases {
   /** Makes the server, or returns when it is there already and available; safe to repeat. @throws E_DISK_FULL, E_QUOTA */
-  create(server: { readonly name: string; readonly zones: readonly [string, string]; readonly size?: "shared" | "dedicated" }): Promise<void>;
+  create(server: {
+    readonly name: string;
+    readonly zones: readonly [string, string];
+    readonly size?: "shared" | "dedicated";
+  }): Promise<void>;
   /** @throws E_NOT_FOUND */
   endpoint(name: string): Promise<DatabaseEndpoint>;
   /** The server's administrator (`rds_superuser` on RDS). @throws E_NOT_FOUND */

@@ -28,7 +28,9 @@ export function fleetsContract(
     it("launches an instance in its zone, and lists it running with an address", async () => {
       const launched = await launch("i-one", made.zones[1]);
       expect(launched).toMatchObject({ id: "i-one", fleet: "app", zone: made.zones[1], market: "on-demand" });
-      await expect.poll(() => find("i-one"), { timeout: 20_000 }).toMatchObject({ state: "running", address: expect.any(String) });
+      await expect
+        .poll(() => find("i-one"), { timeout: 20_000 })
+        .toMatchObject({ state: "running", address: expect.any(String) });
     });
 
     it("launches once, however often the same instance is asked for", async () => {
@@ -46,7 +48,9 @@ export function fleetsContract(
     it("terminates an instance, and terminating it again is no error", async () => {
       await launch("i-short", made.zones[0]);
       await made.fleets.terminate("i-short", { graceSeconds: 1 });
-      await expect.poll(async () => (await find("i-short"))?.state ?? "terminated", { timeout: 20_000 }).toBe("terminated");
+      await expect
+        .poll(async () => (await find("i-short"))?.state ?? "terminated", { timeout: 20_000 })
+        .toBe("terminated");
       await made.fleets.terminate("i-short");
       await made.fleets.terminate("i-never-was");
     });

@@ -12,7 +12,12 @@ export interface RegistryItem {
 export interface Registry {
   get(domain: string, name: string): Promise<RegistryItem | undefined>;
   /** Replaces all attributes. `ifVersion`: 0 means "only if absent". @throws E_CONFLICT */
-  put(domain: string, name: string, attributes: RegistryAttributes, options?: { readonly ifVersion?: number }): Promise<RegistryItem>;
+  put(
+    domain: string,
+    name: string,
+    attributes: RegistryAttributes,
+    options?: { readonly ifVersion?: number },
+  ): Promise<RegistryItem>;
   /** Changes the named attributes and leaves the others; `null` removes one. @throws E_NOT_FOUND, E_CONFLICT */
   update(
     domain: string,

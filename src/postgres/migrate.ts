@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { fault } from "../core/error.ts";
 import {
@@ -13,7 +14,7 @@ import { quoteIdentifier } from "./identifier.ts";
 
 /** Reads a folder of numbered SQL files. @throws E_MIGRATION_NAME */
 export async function readMigrations(folder: string | URL): Promise<Migration[]> {
-  const path = folder instanceof URL ? folder.pathname : folder;
+  const path = folder instanceof URL ? fileURLToPath(folder) : folder;
   const names = (await readdir(path)).filter((name) => name.endsWith(".sql"));
   const files = await Promise.all(
     names.map(async (file) => {

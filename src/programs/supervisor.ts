@@ -1,5 +1,5 @@
 import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { buildRelease } from "../control/release/build.ts";
 import type { StatusDocument } from "../control/status.ts";
 import type { RunningSupervisor, UpOptions, UpProgress, UpSummary } from "../control/up.ts";

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fault } from "../core/error.ts";
@@ -7,16 +7,37 @@ import { createSystemClock } from "../embedded/clock.ts";
 import { killStrays } from "../embedded/postgres/strays.ts";
 import { processIdentity } from "../embedded/process-identity.ts";
 
-/** Where all test processes of this user keep what they need; the system's own temporary folder is around it. */
-export function testingFolder(): string {
-  return join(tmpdir(), `rowhouse-testing-${process.getuid?.() ?? "user"}`);
+/** Memory as a folder, where Linux has it: files are made in a tenth of the time. */
+const memoryFolder = "/dev/shm";
+/** Source: TMPFS_MAGIC in statfs(2). */
+const memoryFileSystem = 0x01021994;
+/** A run starts with 35 MB, and grows with what its tests write. A container has 64 MB unless told otherwise. */
+const memoryNeededBytes = 512 * 1024 * 1024;
+
+/** This user's folder in the system's temporary folder: for what later test processes find again. */
+export function cacheFolder(): string {
+  return join(tmpdir(), userFolder);
 }
+
+/** This user's folders that runs may be in. */
+export function runsFolders(): readonly string[] {
+  return [join(memoryFolder, userFolder), cacheFolder()];
+}
+
+/** The one for a run that begins now: in memory when there is enough of it. */
+export async function chooseRunsFolder(): Promise<string> {
+  const found = await statfs(memoryFolder).catch(() => undefined);
+  const isMemory = found?.type === memoryFileSystem && found.bavail * found.bsize > memoryNeededBytes;
+  return isMemory ? join(memoryFolder, userFolder) : cacheFolder();
+}
+
+const userFolder = `rowhouse-testing-${process.getuid?.() ?? "user"}`;
 
 /**
  * Makes sure of the user's folder. Its name is known to everyone, so another user may have made it first.
  * @throws E_INTERNAL when it is not this user's alone
  */
-export async function ensureTestingFolder(root: string): Promise<void> {
+export async function ensureUserFolder(root: string): Promise<void> {
   await mkdir(root, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") throw error;
   });
@@ -24,7 +45,7 @@ export async function ensureTestingFolder(root: string): Promise<void> {
   const isOwn = process.getuid === undefined || found.uid === process.getuid();
   if (found.isDirectory() && isOwn && (found.mode & 0o077) === 0) return;
   throw fault("E_INTERNAL", `The folder ${root} is not this user's alone.`, {
-    remedy: `Remove ${root}, or name another temporary folder in TMPDIR.`,
+    remedy: `Remove ${root}.`,
   });
 }
 
@@ -43,8 +64,12 @@ export async function createOwnedFolder(root: string): Promise<string> {
 /** Removes the folders of processes that are gone, with every Postgres that still runs on one. */
 export async function sweepOwnedFolders(root: string): Promise<void> {
   const clock = createSystemClock();
+  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
   await Promise.all(
-    (await readdir(root)).map(async (name) => {
+    names.map(async (name) => {
       const [, pid, hash] = /^run-(\d+)-([0-9a-f]+)-/.exec(name) ?? [];
       if (pid === undefined || identityHash(Number(pid)) === hash) return;
       await killStrays(dataFolderOf(join(root, name)), clock);
@@ -54,7 +79,7 @@ export async function sweepOwnedFolders(root: string): Promise<void> {
 }
 
 /** Also where another process removes it at the same time, or Postgres writes its last words. */
-export async function removeFolder(folder: string): Promise<void> {
+async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
 }
 

@@ -16,10 +16,12 @@ const host = "127.0.0.1";
 const pollMilliseconds = 3;
 const portAttempts = 5;
 
-/** What is lost in a crash need not outlive it: there is no test to go on afterwards. */
-const inMemory = [
+const ownSettings = [
+  // What is lost in a crash need not outlive it: there is no test to go on afterwards.
   ...["fsync=off", "full_page_writes=off", "synchronous_commit=off"],
   ...["wal_level=minimal", "max_wal_senders=0", "min_wal_size=2MB"],
+  // Inside the data folder, which is removed whatever happens.
+  "dynamic_shared_memory_type=mmap",
 ].flatMap((setting) => ["-c", setting]);
 
 /** A Postgres for this process's tests. */
@@ -81,7 +83,7 @@ async function spawnPostgres(
   const log = await open(logFile(folder), "w", 0o600);
   try {
     return await withDataDirectory(dataFolderOf(folder), binaries, async (directory) => {
-      const args = ["-D", directory.argument, "-p", String(port), ...inMemory];
+      const args = ["-D", directory.argument, "-p", String(port), ...ownSettings];
       const child = spawn(join(binaries.bin, "postgres"), args, {
         cwd: "/",
         // Ctrl-C is for the tests alone; Postgres ends after them.

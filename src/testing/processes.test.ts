@@ -2,11 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { createConnection } from "node:net";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { testingFolder } from "./folders.ts";
+import { runsFolders } from "./folders.ts";
 
 const program = fileURLToPath(new URL("../../test/support/testing-process.ts", import.meta.url));
 const running: ChildProcess[] = [];
@@ -34,8 +33,10 @@ async function startProcess(...args: string[]): Promise<TestProcess> {
   return { child, exited, pid: child.pid!, port };
 }
 
-const foldersOf = async (pid: number) =>
-  (await readdir(testingFolder())).filter((name) => name.startsWith(`run-${pid}-`));
+async function foldersOf(pid: number): Promise<string[]> {
+  const names = await Promise.all(runsFolders().map((folder) => readdir(folder).catch(() => [])));
+  return names.flat().filter((name) => name.startsWith(`run-${pid}-`));
+}
 
 async function accepts(port: number): Promise<boolean> {
   const socket = createConnection(port, "127.0.0.1");
@@ -91,7 +92,7 @@ describe("test processes", { timeout }, () => {
     async () => {
       const killed = await startProcess();
       const [name = ""] = await foldersOf(killed.pid);
-      const watchdogs = await processesOf(join(testingFolder(), name));
+      const watchdogs = await processesOf(name);
       expect(watchdogs).toHaveLength(1);
       for (const pid of [...watchdogs, killed.pid]) process.kill(pid, "SIGKILL");
       await killed.exited;

@@ -1,8 +1,15 @@
 import { findPostgres } from "../embedded/postgres/binaries.ts";
 import type { DatabaseEndpoint } from "../ports/databases.ts";
-import { createOwnedFolder, ensureTestingFolder, sweepOwnedFolders, testingFolder } from "./folders.ts";
+import {
+  cacheFolder,
+  chooseRunsFolder,
+  createOwnedFolder,
+  ensureUserFolder,
+  runsFolders,
+  sweepOwnedFolders,
+} from "./folders.ts";
 import { startPostgres } from "./postgres.ts";
-import { copyTemplate } from "./template.ts";
+import { copyTemplate, ensureTemplate } from "./template.ts";
 
 /** What all tests of a process stand on: a folder of their own, and a Postgres on it. */
 export interface TestServer {
@@ -22,11 +29,12 @@ export function testServer(): Promise<TestServer> {
 }
 
 async function start(): Promise<TestServer> {
-  const root = testingFolder();
-  await ensureTestingFolder(root);
-  const [binaries] = await Promise.all([findPostgres(), sweepOwnedFolders(root)]);
-  const folder = await createOwnedFolder(root);
-  await copyTemplate(root, folder, binaries);
+  const [cache, runs] = [cacheFolder(), await chooseRunsFolder()];
+  await Promise.all([cache, runs].map(ensureUserFolder));
+  const [binaries] = await Promise.all([findPostgres(), ...runsFolders().map(sweepOwnedFolders)]);
+  const template = await ensureTemplate(cache, binaries);
+  const folder = await createOwnedFolder(runs);
+  await copyTemplate(template, folder);
   const { endpoint } = await startPostgres(folder, binaries);
   return { folder, endpoint };
 }

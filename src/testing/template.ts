@@ -26,30 +26,34 @@ const sources = [
 ].map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
 
 /**
- * Puts a region with its Postgres's data folder, ready to be started, into `folder`. It is a copy of a template that
- * the first test process of this user makes (about 2 s) and all later ones find.
+ * The folder of a region with its Postgres's data folder, ready to be started: the first test process of this user
+ * makes it (about 2 s), and all later ones find it.
  */
-export async function copyTemplate(root: string, folder: string, binaries: PostgresBinaries): Promise<void> {
-  const template = join(root, `template-${await fingerprint(binaries)}`);
+export async function ensureTemplate(cache: string, binaries: PostgresBinaries): Promise<string> {
+  const template = join(cache, `template-${await fingerprint(binaries)}`);
   if (!(await exists(template))) {
     // Of many processes that start together, one makes it.
     await withFileLock(
-      join(root, "template.lock"),
+      join(cache, "template.lock"),
       async () => {
-        if (!(await exists(template))) await makeTemplate(root, template, binaries);
+        if (!(await exists(template))) await makeTemplate(cache, template, binaries);
       },
       makingTimeoutMilliseconds,
     );
   }
   const now = new Date();
   await utimes(template, now, now);
-  // With owners and modes: the data folder is of the user that Postgres runs as.
+  return template;
+}
+
+/** With owners and modes: the data folder is of the user that Postgres runs as. */
+export async function copyTemplate(template: string, folder: string): Promise<void> {
   await promisify(execFile)("cp", ["-Rp", `${template}/.`, folder], { env: { PATH: "/usr/bin:/bin" } });
 }
 
-async function makeTemplate(root: string, template: string, binaries: PostgresBinaries): Promise<void> {
-  await removeUnused(root);
-  const folder = await createOwnedFolder(root);
+async function makeTemplate(cache: string, template: string, binaries: PostgresBinaries): Promise<void> {
+  await removeUnused(cache);
+  const folder = await createOwnedFolder(cache);
   const password = generatePassword();
   await initialiseDataFolder({
     folder: dataFolderOf(folder),
@@ -69,10 +73,10 @@ async function makeTemplate(root: string, template: string, binaries: PostgresBi
 }
 
 /** Templates of versions that are no longer in use. */
-async function removeUnused(root: string): Promise<void> {
+async function removeUnused(cache: string): Promise<void> {
   const oldest = Date.now() - keptDays * 24 * 3600 * 1000;
-  for (const name of await readdir(root)) {
-    const path = join(root, name);
+  for (const name of await readdir(cache)) {
+    const path = join(cache, name);
     if (!name.startsWith("template-") || (await stat(path)).mtimeMs > oldest) continue;
     await rm(path, { recursive: true, force: true });
   }

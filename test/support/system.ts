@@ -89,7 +89,10 @@ export class System {
   tenant(slug: string, path: string, init: RequestInit & { readonly at?: string } = {}): Promise<Response> {
     const { at = this.url, ...rest } = init;
     const { port } = new URL(at);
-    const answer = fetchWith(`http://${slug}.localhost:${port}${path}`, { ...(rest as object), dispatcher: loopback });
+    const answer = fetchWith(`http://${slug}.localhost:${port}${path}`, {
+      ...(rest as object),
+      dispatcher: loopback,
+    });
     return answer as unknown as Promise<Response>;
   }
 
@@ -110,7 +113,7 @@ export async function createSystem(basePort: number, config?: string): Promise<S
 }
 
 /** Runs the CLI as its users do: `bin/rowhouse`, on whatever Node there is. */
-export function runCli(...args: string[]): Promise<CliResult> {
+function runCli(...args: string[]): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(join(repository, "bin/rowhouse"), args, { stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];

@@ -1,4 +1,5 @@
 import type { Config } from "../../core/config/schema.ts";
+import { instancesDomain } from "../../core/fleet/instances-domain.ts";
 import { launchPauseSeconds } from "../../core/fleet/launch-pause.ts";
 import { type FleetAction, type ObservedInstance, reconcileFleet } from "../../core/fleet/reconcile.ts";
 import type { BalancerTargetHealth } from "../../ports/balancer.ts";
@@ -6,9 +7,6 @@ import type { FleetInstance } from "../../ports/fleets.ts";
 import type { RegionPlatform } from "../../ports/platform.ts";
 import type { RegistryItem } from "../../ports/registry.ts";
 import type { InstanceStatus } from "../region-control.ts";
-
-/** Registry domain with one item for each instance: what it is to run, and what it says of itself. */
-export const instancesDomain = "instances";
 
 const startGraceSeconds = 30;
 const drainSeconds = 10;

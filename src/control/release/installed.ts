@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { buffer } from "node:stream/consumers";
 import { fault } from "../../core/error.ts";
 import type { Migration } from "../../core/migration/plan.ts";
+import { releaseKey } from "../../core/release/key.ts";
 import type { Objects } from "../../ports/objects.ts";
 import type { Registry } from "../../ports/registry.ts";
 
@@ -26,11 +27,6 @@ interface Parts {
 
 /** Registry item that names the release which new instances run. */
 const current = { domain: "release", name: "current" } as const;
-
-/** Where a region keeps a release's zip. */
-export function releaseKey(version: string): string {
-  return `releases/${version}.zip`;
-}
 
 /** Stores a release in the region and makes it the current one. @throws E_RELEASE_CORRUPT */
 export async function installRelease(

@@ -3,7 +3,7 @@ import type { RegionContext } from "../region-context.ts";
 const ttlSeconds = 60;
 
 /** The name of a region's balancer; "regions" is no slug, so no tenant can have it. */
-export function regionHost(context: Pick<RegionContext, "config">, region: string): string {
+function regionHost(context: Pick<RegionContext, "config">, region: string): string {
   return `${region}.regions.${context.config.domain}`;
 }
 

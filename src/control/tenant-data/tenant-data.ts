@@ -16,7 +16,7 @@ import * as statements from "./statements.ts";
 const roleExists = "SELECT FROM pg_roles WHERE rolname = $1";
 
 /** The table in each tenant's schema that says which migrations it has. */
-export const ledgerTable = "rowhouse_migrations";
+const ledgerTable = "rowhouse_migrations";
 
 /** Makes and removes what holds a tenant's rows: roles, schema, database, server. Every method is safe to repeat. */
 export class TenantData {

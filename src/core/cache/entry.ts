@@ -1,10 +1,10 @@
 import { fault } from "../error.ts";
 
 /** The longest key of a cache entry, in bytes of UTF-8. */
-export const maximumCacheKeyBytes = 512;
+const maximumCacheKeyBytes = 512;
 
 /** The largest value of a cache entry, in bytes of UTF-8. */
-export const maximumCacheValueBytes = 1_000_000;
+const maximumCacheValueBytes = 1_000_000;
 
 /** A year; longer is a mistake in the unit. */
 const maximumTtlSeconds = 366 * 86_400;

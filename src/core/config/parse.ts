@@ -3,6 +3,9 @@ import { fault } from "../error.ts";
 import { nearest } from "./nearest.ts";
 import { type Config, type ConfigInput, configSchema } from "./schema.ts";
 
+/** As many as the ports of one machine are planned for. */
+const maximumRegions = 8;
+
 /** Gives an editor the types of a config; the config is parsed when Rowhouse loads it. */
 export function defineConfig(config: ConfigInput): ConfigInput {
   return config;
@@ -50,6 +53,8 @@ function knownKeys(path: readonly PropertyKey[]): string[] {
 function crossChecks(config: Config): string[] {
   const problems: string[] = [];
   const names = Object.keys(config.regions);
+  if (names.length > maximumRegions)
+    problems.push(`regions: at most ${maximumRegions}, there are ${names.length}`);
   for (const [name, region] of Object.entries(config.regions)) {
     if (new Set(region.zones).size !== region.zones.length)
       problems.push(`regions.${name}.zones: a zone is named twice`);

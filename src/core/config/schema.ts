@@ -64,7 +64,7 @@ export const configSchema = z.strictObject({
       worker: fleets.worker ?? fleet.parse({ min: 1, max: 4 }),
     })),
   /** Connections that one instance may hold to all databases together. */
-  connectionsPerInstance: z.number().int().min(4).max(1000).default(60),
+  connectionsPerInstance: z.number().int().min(4).max(1000).default(200),
   /** Most tenants with a schema or database on one shared server. */
   tenantsPerServer: z.number().int().positive().default(2000),
   integrations: z
@@ -88,4 +88,3 @@ export type ConfigInput = z.input<typeof configSchema>;
 export type Config = Readonly<z.output<typeof configSchema>>;
 export type RegionConfig = Config["regions"][string];
 export type PlanConfig = Config["plans"][string];
-export type FleetConfig = Config["fleets"]["app"];

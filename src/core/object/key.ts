@@ -1,10 +1,10 @@
 import { fault } from "../error.ts";
 
 /** The longest key of an object, in bytes of UTF-8. */
-export const maximumObjectKeyBytes = 512;
+const maximumObjectKeyBytes = 512;
 
 /** S3's limit for a signed URL: seven days. */
-export const maximumUrlSeconds = 604_800;
+const maximumUrlSeconds = 604_800;
 
 // A backslash is a separator somewhere, and control characters break logs and headers.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
@@ -46,7 +46,7 @@ export function checkPurgePrefix(prefix: string): void {
 }
 
 /** The most that one page of a listing holds (S3's limit). */
-export const maximumPageLength = 1000;
+const maximumPageLength = 1000;
 
 /** The length of a page. @throws E_ARGUMENT when it is not a whole number above 0 */
 export function pageLength(limit: number = maximumPageLength): number {

@@ -37,7 +37,7 @@ function installedFolder(): { folder: string; version: string } {
   } catch (cause) {
     throw fault("E_INTERNAL", `The package ${name} is not installed.`, {
       cause,
-      remedy: "Run npm install without --no-optional, on Linux or macOS.",
+      remedy: "Run npm install without --omit=optional, on Linux or macOS.",
     });
   }
 }

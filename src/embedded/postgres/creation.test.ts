@@ -29,7 +29,7 @@ describe("creating a server", () => {
     ["while the standby is copied", () => unfinished(2)],
     ["while it first starts", () => isThere("a/postmaster.pid")()],
   ])("is finished by the next one when its process is killed %s", async (_, isTime) => {
-    const program = join(import.meta.dirname, "../../../test/support/create-database.ts");
+    const program = join(import.meta.dirname, "../../../test/support/create-database-program.ts");
     const creator = spawn(process.execPath, [program, machine.state.path, String(machine.shared.first)], {
       stdio: ["ignore", "ignore", "inherit"],
     });

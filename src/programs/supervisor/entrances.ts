@@ -90,7 +90,7 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
 }
 
 /** The address of a tenant as browsers of this machine reach it. */
-export function tenantUrl(settings: Settings, slug: string): string {
+function tenantUrl(settings: Settings, slug: string): string {
   return `http://${slug}.localhost:${settings.basePort}/`;
 }
 
