@@ -57,12 +57,14 @@ interface Manifest {
 async function manifest(): Promise<Record<string, unknown>> {
   const { exports, ...rest } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Manifest;
   const kept = [
-    ...["name", "version", "description", "license", "type", "bin", "engines"],
+    ...["name", "version", "description", "license", "type", "bin"],
     ...["dependencies", "optionalDependencies", "peerDependencies", "peerDependenciesMeta"],
   ];
   const built = Object.entries(exports).map(([name, file]) => [name, builtEntry(file)]);
   return {
     ...Object.fromEntries(kept.map((key) => [key, rest[key]])),
+    // A clone brings its own Node; here it is the user's that runs everything.
+    engines: { node: ">=24" },
     exports: Object.fromEntries(built),
     files: ["bin", "console", "dist"],
   };
