@@ -47,7 +47,7 @@ export interface TestTenant extends Tenant {
 /**
  * Makes a tenant of the application, with its migrations and seed, on a real Postgres and a real instance that both
  * are this process's alone. The first call of a process starts them (0.2 to 0.3 s; about 2 s more the very first
- * time on a machine), the next ones take 10 to 20 ms. Everything ends with the process.
+ * time on a machine), the next ones take 20 to 40 ms. Everything ends with the process.
  * @throws E_APP_INVALID, E_CONFIG, E_PLAN_UNKNOWN, E_REGION_UNKNOWN, E_MIGRATION_FAILED, and whatever the seed throws
  */
 export async function testTenant(
