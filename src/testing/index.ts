@@ -40,7 +40,7 @@ export interface TestTenant extends Tenant {
   run<T>(work: (tenant: Tenant) => T | Promise<T>): Promise<T>;
   /** Its mail, newest first; none of it is sent. */
   outbox(): Promise<readonly MailRecord[]>;
-  /** Removes the tenant. Where no process may be kept alive by what is left open, as in `node --test`, it must be called. */
+  /** Removes the tenant. Call it under `node --test`, which waits until nothing is open any more. */
   close(): Promise<void>;
 }
 
