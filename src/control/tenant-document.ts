@@ -44,11 +44,13 @@ export async function describeTenants(
   });
 }
 
-/** The document of one row. */
+/** The document of one row; a `name` that is known already is not asked for. */
 export async function describeTenant(
   entry: DirectoryEntry,
   sources: TenantDocumentSources,
+  name?: string,
 ): Promise<TenantDocument> {
+  if (name !== undefined) return toDocument(entry, sources, { answered: true, name });
   const answer = await answerOf(sources, entry.region, async (control) => ({
     name: (await control.profile({ slug: entry.slug }))?.name,
   }));

@@ -68,10 +68,8 @@ export function addTenantSignupRoute(api: Api, dependencies: ApiDependencies): v
     }
     const entry = await dependencies.directory.find(status.slug);
     if (!entry) throw fault("E_TENANT_NOT_FOUND", `The tenant "${status.slug}" is gone again.`);
-    const tenant = await describeTenant(entry, {
-      regions: dependencies.regions,
-      tenantUrl: dependencies.urls.tenant,
-    });
+    const sources = { regions: dependencies.regions, tenantUrl: dependencies.urls.tenant };
+    const tenant = await describeTenant(entry, sources, input.name);
     const durationMs = Math.round(performance.now() - startedAt);
     return context.json({ ...tenant, durationMs }, 201, { location: `/v1/tenants/${tenant.slug}` });
   });

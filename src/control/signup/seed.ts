@@ -20,8 +20,8 @@ export function createSeeder(parts: {
       body: JSON.stringify({ slug }),
       signal: AbortSignal.timeout(timeoutMilliseconds),
     });
-    if (response.ok) return;
     const problem = (await response.json().catch(() => ({}))) as { detail?: string };
+    if (response.ok) return;
     throw fault(
       "E_SIGNUP_FAILED",
       problem.detail ?? `The application's seed failed with status ${response.status}.`,

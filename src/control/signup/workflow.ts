@@ -87,9 +87,8 @@ function dataSteps(context: RegionContext): Record<DataStepName, Step> {
       run: async ({ slug }) => {
         const location = await locationOf(context, slug);
         const schemaVersion = await tenantData.migrate(location, context.release().migrations);
-        await copyEntries(context.pool, [
-          await directory.place(slug, { server: location.server, schemaVersion }),
-        ]);
+        const entry = await directory.place(slug, { server: location.server, schemaVersion });
+        await copyEntries(context.pool, [entry]);
         return { schemaVersion };
       },
     },
