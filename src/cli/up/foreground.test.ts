@@ -65,7 +65,7 @@ describe("up", () => {
         stateDirectory: join(folder, "st"),
         basePort: 9000,
         host: "0.0.0.0",
-        config: { domain: "shop.example", connectionsPerInstance: 60 },
+        config: { domain: "shop.example", connectionsPerInstance: 200 },
       },
     ]);
     expect(cli.stderr()).toMatch(/^ +\d\.\d s {2}region {5}eu-west-1: starting$/m);
