@@ -49,6 +49,11 @@ export function createPages({ signups, elapsedMilliseconds, onFault }: PagesDepe
     if (!asset) throw notFound(context);
     return asset;
   });
+  pages.get("/console", () => {
+    throw fault("E_NOT_FOUND", "The operators' console is not part of this version yet.", {
+      remedy: "`rowhouse status`, `rowhouse tenant list` and the control API show what it will.",
+    });
+  });
   pages.use("/signup/*", forbidStoring);
   pages.use("/signup", forbidStoring, limitBody());
   pages.get("/signup/options", async (context) => {

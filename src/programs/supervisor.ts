@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { buildRelease } from "../control/release/build.ts";
 import type { StatusDocument } from "../control/status.ts";
@@ -11,7 +11,8 @@ import { lockState } from "../embedded/supervisor-lock.ts";
 import { stopProcesses } from "../embedded/sweep.ts";
 import { stopLeftovers } from "./down.ts";
 import { openLogFile } from "./log-file.ts";
-import { startDirectory } from "./supervisor/directory.ts";
+import type { LogEntry } from "./log-line.ts";
+import { type OpenDirectory, startDirectory } from "./supervisor/directory.ts";
 import { startEntrances } from "./supervisor/entrances.ts";
 import { checkPorts } from "./supervisor/ports.ts";
 import { regionStatusWithout, SupervisedRegion } from "./supervisor/regions.ts";
@@ -42,7 +43,48 @@ export async function startSupervisor(options: UpOptions): Promise<RunningSuperv
 }
 
 async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[]): Promise<UpSummary> {
-  const { config, basePort, host, onProgress, signal } = options;
+  const { onProgress, signal } = options;
+  const ground = await takeState(options, folder, cleanups);
+  const regions = await startRegions(ground, options, cleanups);
+  // Both are waited for, also when one fails: what is half made could not be cleaned up.
+  const [opened, built] = await Promise.allSettled([
+    openTheDirectory(ground, options, cleanups),
+    build(options, folder),
+  ]);
+  if (opened.status === "rejected") throw opened.reason;
+  if (built.status === "rejected") throw built.reason;
+  signal.throwIfAborted();
+
+  const status = () => describeStatus(ground, regions);
+  const { settings, internalToken, log } = ground;
+  const entrances = await startEntrances({
+    settings,
+    internalToken,
+    directory: opened.value,
+    regions,
+    status,
+    log,
+  });
+  cleanups.push(() => entrances.close());
+  onProgress({ at: "edge", message: `listening at ${ground.url}` });
+  await Promise.all(regions.map((region) => bringUp(region, built.value, signal, onProgress)));
+  return summarize(ground, await status());
+}
+
+/** What the parts of one `up` stand on. */
+interface Ground {
+  readonly folder: StateFolder;
+  readonly settings: Settings;
+  readonly processes: ProcessTable;
+  readonly internalToken: string;
+  readonly url: string;
+  readonly apiUrl: string;
+  readonly log: (entry: LogEntry) => void;
+}
+
+/** Makes the state folder this supervisor's own. @throws E_STATE_LOCKED, E_PORT_IN_USE */
+async function takeState(options: UpOptions, folder: StateFolder, cleanups: Cleanup[]): Promise<Ground> {
+  const { config, basePort, host } = options;
   await folder.create();
   const plan = planListeners(basePort);
   const visibleHost = loopbackOf(host) === "127.0.0.1" ? "localhost" : loopbackOf(host);
@@ -51,61 +93,64 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
   const lock = await lockState(folder, { url, apiUrl, basePort });
   cleanups.push(() => lock.release());
 
-  await mkdir(folder.logs, { recursive: true });
-  const { log, close: closeLog } = openLogFile(join(folder.logs, "supervisor.log"));
-  cleanups.push(closeLog);
+  const { log, close } = openLogFile(join(folder.logs, "supervisor.log"));
+  cleanups.push(close);
   const settings: Settings = { version: await packageVersion(), config, basePort, host };
   const processes = new ProcessTable(folder);
+  // What an earlier supervisor left running works by its settings, and is only taken over when they are the same.
   if ((await writeSettings(folder, settings)).changed) await stopProcesses(processes);
   await checkPorts(settings, processes);
   const internalToken = await ensureToken(folder.internalToken);
-  cleanups.push(() => stopLeftovers(folder, processes, onProgress));
+  cleanups.push(() => stopLeftovers(folder, processes, options.onProgress));
+  return { folder, settings, processes, internalToken, url, apiUrl, log };
+}
 
-  const names = Object.keys(config.regions).filter((name) => config.regions[name]?.start);
-  const regions = names.map(
-    (name) => new SupervisedRegion({ name, folder, settings, processes, internalToken }),
-  );
+async function startRegions(
+  ground: Ground,
+  options: UpOptions,
+  cleanups: Cleanup[],
+): Promise<SupervisedRegion[]> {
+  const started = Object.entries(options.config.regions).filter(([, region]) => region.start);
+  const regions = started.map(([name]) => new SupervisedRegion({ ...ground, name }));
   for (const region of regions) {
-    onProgress({ at: "region", message: `${region.name}: starting` });
+    options.onProgress({ at: "region", message: `${region.name}: starting` });
     await region.start();
     cleanups.push(() => region.stopWatching());
   }
-  const [directory, release] = await Promise.all([
-    startDirectory(folder, settings, (message) => log({ level: "info", message })).then((opened) => {
-      onProgress({ at: "directory", message: "ready" });
-      cleanups.push(() => opened.close());
-      return opened;
-    }),
-    build(options, folder),
-  ]);
-  signal.throwIfAborted();
+  return regions;
+}
 
-  const status = async (): Promise<StatusDocument> => ({
-    version: settings.version,
-    pid: process.pid,
-    url,
-    apiUrl,
-    regions: await Promise.all(
-      Object.keys(config.regions).map((name) => {
-        const running = regions.find((region) => region.name === name);
-        return running ? running.status() : regionStatusWithout(settings, name, "stopped", null);
-      }),
-    ),
+async function openTheDirectory(
+  ground: Ground,
+  options: UpOptions,
+  cleanups: Cleanup[],
+): Promise<OpenDirectory> {
+  const { folder, settings, log } = ground;
+  const opened = await startDirectory(folder, settings, (message) => log({ level: "info", message }));
+  cleanups.push(() => opened.close());
+  options.onProgress({ at: "directory", message: "ready" });
+  return opened;
+}
+
+async function describeStatus(ground: Ground, regions: readonly SupervisedRegion[]): Promise<StatusDocument> {
+  const { settings, url, apiUrl } = ground;
+  const statuses = Object.keys(settings.config.regions).map((name) => {
+    const running = regions.find((region) => region.name === name);
+    return running ? running.status() : regionStatusWithout(settings, name, "stopped", null);
   });
-  const entrances = await startEntrances({ settings, internalToken, directory, regions, status, log });
-  cleanups.push(() => entrances.close());
-  onProgress({ at: "edge", message: `listening at ${url}` });
+  return { version: settings.version, pid: process.pid, url, apiUrl, regions: await Promise.all(statuses) };
+}
 
-  await Promise.all(regions.map((region) => bringUp(region, release, signal, onProgress)));
+function summarize({ settings, folder, url, apiUrl }: Ground, status: StatusDocument): UpSummary {
   return {
     pid: process.pid,
     url,
     consoleUrl: `${url}/console`,
     apiUrl,
-    dnsAddress: `${loopbackOf(host)}:${plan.dns}`,
+    dnsAddress: `${loopbackOf(settings.host)}:${planListeners(settings.basePort).dns}`,
     stateDirectory: folder.path,
-    regions: (await status()).regions
-      .filter((region) => names.includes(region.name))
+    regions: status.regions
+      .filter((region) => region.status !== "stopped")
       .map(({ name, jurisdiction, status: state, balancer }) => ({
         name,
         jurisdiction,

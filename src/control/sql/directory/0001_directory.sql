@@ -23,7 +23,10 @@ CREATE FUNCTION next_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock(7241);
   NEW.revision := nextval('revision');
-  PERFORM pg_notify('tenants', NEW.slug);
+  -- Nobody serves a tenant that is still being made: whoever asks for one looks here.
+  IF NEW.state <> 'provisioning' THEN
+    PERFORM pg_notify('tenants', NEW.slug);
+  END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER tenants_revision BEFORE INSERT OR UPDATE ON tenants

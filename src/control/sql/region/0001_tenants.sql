@@ -18,8 +18,10 @@ BEGIN
   PERFORM pg_notify('tenants', coalesce(NEW.slug, OLD.slug));
   RETURN NULL;
 END $$;
-CREATE TRIGGER tenants_changed AFTER INSERT OR UPDATE OR DELETE ON tenants
-  FOR EACH ROW EXECUTE FUNCTION notify_tenant();
+-- Not of a tenant that is still being made: whoever asks for one looks here.
+CREATE TRIGGER tenants_changed AFTER INSERT OR UPDATE ON tenants
+  FOR EACH ROW WHEN (NEW.state <> 'provisioning') EXECUTE FUNCTION notify_tenant();
+CREATE TRIGGER tenants_deleted AFTER DELETE ON tenants FOR EACH ROW EXECUTE FUNCTION notify_tenant();
 
 -- Who a tenant is.
 CREATE TABLE profiles (
