@@ -83,7 +83,7 @@ describe("a sign-up that is killed at every step", () => {
   const count = async (database: TestDatabase, sql: string, ...parameters: unknown[]) =>
     Number((await database.pool.query(`SELECT count(*) AS count FROM ${sql}`, parameters)).rows[0]?.count);
 
-  it.concurrent("ends in the same tenant, once", async () => {
+  it("ends in the same tenant, once", async () => {
     const outcome = await signUp("survivor", "starter", false);
     expect(outcome).toMatchObject({ state: "completed", kills: signupSteps.length * 2 });
     const { rows } = await directory.pool.query(
@@ -99,7 +99,7 @@ describe("a sign-up that is killed at every step", () => {
     expect(new Set(ids.filter((id) => id.includes("survivor"))).size).toBe(2);
   }, 180_000);
 
-  it.concurrent("takes everything back when a step fails, and the slug is free again", async () => {
+  it("takes everything back when a step fails, and the slug is free again", async () => {
     const outcome = await signUp("fallen", "business", true);
     expect(outcome).toMatchObject({ state: "failed", error: expect.stringContaining("There is no room.") });
     expect(outcome.kills).toBeGreaterThan(signupSteps.length * 2);

@@ -75,12 +75,7 @@ const tenantData = new TenantData({
   regionPool: pool,
   zones: ["a", "b"],
 });
-// A region has one controller; here two processes share a server, so one of them has to wait.
-await pool.use(async (client) => {
-  await client.query("SELECT pg_advisory_lock(1)");
-  await tenantData.prepareSharedServer("shared-1");
-  await client.query("SELECT pg_advisory_unlock(1)");
-});
+await tenantData.prepareSharedServer("shared-1");
 const workflows = createWorkflows({ connection: regionConnection, name: options.slug, clock });
 const sql = "CREATE TABLE books (title text PRIMARY KEY)";
 const sha256 = createHash("sha256").update(sql).digest("hex");

@@ -46,6 +46,18 @@ export class TenantData {
   /** Makes a shared server ready for tenants: the database of schemas, closed to everyone who is not let in. */
   async prepareSharedServer(server: string): Promise<void> {
     const maintenance = await this.#administration.pool(server, "postgres");
+    await maintenance.use(async (client) => {
+      // A controller that ends and the one that takes its place may meet here; Postgres fails one of two such grants.
+      await client.query("SELECT pg_advisory_lock(hashtextextended('rowhouse.prepare', 0))");
+      try {
+        await this.#prepareSharedServer(server, maintenance);
+      } finally {
+        await client.query("SELECT pg_advisory_unlock(hashtextextended('rowhouse.prepare', 0))");
+      }
+    });
+  }
+
+  async #prepareSharedServer(server: string, maintenance: WriterPool): Promise<void> {
     await createDatabase(maintenance, sharedDatabase);
     for (const database of [sharedDatabase, "postgres", "template1"]) {
       await maintenance.query(statements.closeDatabase(database));
