@@ -1,19 +1,8 @@
 import { fault } from "../core/error.ts";
+import { type TenantRow, toEntry } from "../core/tenant/directory-row.ts";
 import { lifecycle, type TenantEvent, type TenantState, transition } from "../core/tenant/lifecycle.ts";
 import type { DirectoryEntry, Isolation } from "../core/tenant/tenant.ts";
 import type { Queryable, WriterPool } from "../postgres/pool.ts";
-
-interface TenantRow {
-  slug: string;
-  region: string;
-  state: TenantState;
-  plan: string;
-  isolation: Isolation;
-  server: string | null;
-  schema_version: number;
-  created_at: Date;
-  revision: string;
-}
 
 export interface Reservation {
   readonly slug: string;
@@ -145,20 +134,6 @@ export async function copyEntries(region: Queryable, entries: readonly Directory
 
 function notFound(slug: string): never {
   throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}".`);
-}
-
-function toEntry(row: TenantRow): DirectoryEntry {
-  return {
-    slug: row.slug,
-    region: row.region,
-    state: row.state,
-    plan: row.plan,
-    isolation: row.isolation,
-    server: row.server,
-    schemaVersion: row.schema_version,
-    createdAt: row.created_at,
-    revision: Number(row.revision),
-  };
 }
 
 function toRow(entry: DirectoryEntry): Record<string, unknown> {

@@ -1,21 +1,9 @@
 import { fault } from "../core/error.ts";
-import type { TenantState } from "../core/tenant/lifecycle.ts";
-import type { DirectoryEntry, Isolation } from "../core/tenant/tenant.ts";
+import { type TenantRow, toEntry } from "../core/tenant/directory-row.ts";
+import type { DirectoryEntry } from "../core/tenant/tenant.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type ConnectOptions, connect } from "../postgres/connect.ts";
 import type { Queryable } from "../postgres/pool.ts";
-
-interface TenantRow {
-  slug: string;
-  region: string;
-  state: TenantState;
-  plan: string;
-  isolation: Isolation;
-  server: string | null;
-  schema_version: number;
-  created_at: Date;
-  revision: string;
-}
 
 interface Wish {
   resolve(entry: DirectoryEntry | undefined): void;
@@ -262,18 +250,4 @@ async function keepAlive(
   } catch {
     // The connection has ended, and its listener knows.
   }
-}
-
-function toEntry(row: TenantRow): DirectoryEntry {
-  return {
-    slug: row.slug,
-    region: row.region,
-    state: row.state,
-    plan: row.plan,
-    isolation: row.isolation,
-    server: row.server,
-    schemaVersion: row.schema_version,
-    createdAt: row.created_at,
-    revision: Number(row.revision),
-  };
 }
