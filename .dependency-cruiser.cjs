@@ -25,6 +25,7 @@ module.exports = {
     only("ports-know-only-core", "^src/ports/", ["^src/(ports|core)/"], "a port speaks in types of core"),
     only("postgres-knows-ports", "^src/postgres/", ["^src/(postgres|ports|core)/"]),
     only("embedded-stands-alone", "^src/embedded/", ["^src/(embedded|postgres|ports|core)/"]),
+    only("aws-stands-alone", "^src/aws/", ["^src/(aws|postgres|ports|core)/"]),
     only("control-is-above-ports", "^src/control/", ["^src/(control|postgres|ports|core)/"]),
     only("instance-is-above-ports", "^src/instance/", ["^src/(instance|postgres|ports|core)/"]),
     only("api-is-above-control", "^src/api/", ["^src/(api|control|ports|core)/"]),

@@ -1,12 +1,52 @@
+import { execFileSync } from "node:child_process";
 import { defineConfig } from "vitest/config";
+
+const shared = { testTimeout: 30_000, hookTimeout: 60_000, pool: "forks", maxWorkers: 2 } as const;
+
+/** Why the tests against the AWS emulator can't run here; where CI is set they must. */
+function whyWithoutAws(): string | undefined {
+  try {
+    execFileSync("python3", ["-c", "import sys, venv; assert sys.version_info >= (3, 10)"], {
+      stdio: "ignore",
+    });
+    return undefined;
+  } catch {
+    return "Python 3.10 or later, with venv, is not there";
+  }
+}
+
+const missing = whyWithoutAws();
+if (missing !== undefined) {
+  if (process.env.CI) throw new Error(`The tests on the AWS emulator must run in CI, and ${missing}.`);
+  process.stderr.write(`Skipped: the tests on the AWS emulator (src/aws, test/aws), because ${missing}.\n`);
+}
+const aws = ["src/aws/**/*.test.ts", "test/aws/**/*.test.ts"];
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts", "console/**/*.test.ts"],
-    globalSetup: ["./test/support/postgres-server.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    pool: "forks",
-    maxWorkers: 2,
+    ...shared,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "local",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts", "console/**/*.test.ts"],
+          exclude: aws,
+          globalSetup: ["./test/support/postgres-server.ts"],
+        },
+      },
+      ...(missing === undefined
+        ? [
+            {
+              test: {
+                ...shared,
+                name: "aws",
+                include: aws,
+                globalSetup: ["./test/support/postgres-server.ts", "./test/support/aws/emulator.ts"],
+              },
+            },
+          ]
+        : []),
+    ],
   },
 });

@@ -345,6 +345,56 @@ export const errorCatalog = {
     reason: "A destructive command was given without a terminal to ask on.",
     remedy: "Add --yes if you mean it.",
   },
+  E_AWS_SDK_MISSING: {
+    kind: "user",
+    status: 400,
+    reason: 'A package of the AWS SDK, which `target: "aws"` needs, is not installed.',
+    remedy: "Install it as the message says.",
+  },
+  E_AWS_CREDENTIALS: {
+    kind: "user",
+    status: 401,
+    reason: "AWS did not accept the credentials, or they have expired.",
+    remedy:
+      "Sign in again, as in `aws sso login`, or set AWS_PROFILE; `aws sts get-caller-identity` shows who you are.",
+  },
+  E_AWS_ACCESS: {
+    kind: "user",
+    status: 403,
+    reason: "The AWS identity may not do this.",
+    remedy: "Give it the named action; docs/aws.md has the policy that an operator needs.",
+  },
+  E_AWS_QUOTA: {
+    kind: "user",
+    status: 409,
+    reason: "A quota of the AWS account is reached.",
+    remedy:
+      "Ask for more in the Service Quotas console of that region, under the named quota, and try again.",
+  },
+  E_AWS_THROTTLED: {
+    kind: "system",
+    status: 503,
+    reason: "AWS throttled a call until all retries were used up.",
+    remedy: "Try again in a minute; if it stays so, ask for a higher rate in the Service Quotas console.",
+  },
+  E_AWS_UNAVAILABLE: {
+    kind: "system",
+    status: 503,
+    reason: "AWS can't be reached, or failed by itself.",
+    remedy: "Try again; the AWS Health Dashboard tells of disturbances.",
+  },
+  E_AWS_DEPLOY: {
+    kind: "system",
+    status: 502,
+    reason: "CloudFormation could not bring a stack to the state asked for.",
+    remedy: "Correct the named cause and deploy again; what was made before has been rolled back.",
+  },
+  E_REGION_IN_USE: {
+    kind: "user",
+    status: 409,
+    reason: "Tenants live in the region.",
+    remedy: "Move or close them first; `rowhouse tenant list` shows them.",
+  },
   E_INTERNAL: {
     kind: "system",
     status: 500,
