@@ -3,10 +3,11 @@ import type { Databases } from "../ports/databases.ts";
 import type { Keys } from "../ports/keys.ts";
 import type { DataPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
+import { type ControlDatabase, controlDatabaseConnection } from "../postgres/control-database.ts";
 import { WriterPool } from "../postgres/pool.ts";
 import { createCache, type PostgresCache, prepareCache } from "./cache.ts";
 import { createSystemClock, createSystemRandom } from "./clock.ts";
-import { type ControlDatabase, controlDatabaseConnection } from "./control-database.ts";
+import { fileLogin } from "./control-login.ts";
 import { openDatabases } from "./databases.ts";
 import { createKeys } from "./keys.ts";
 import { createMail, type OutboxMail, prepareMail } from "./mail.ts";
@@ -45,8 +46,13 @@ export interface OpenDataPlatform {
 }
 
 /** Where a region's control database is. */
-export function regionControlDatabase(folder: StateFolder, region: string): ControlDatabase {
-  return { folder: folder.region(region), server: sharedServer, database: "rowhouse_region" };
+export function regionControlDatabase(folder: StateFolder, region: string, keys: Keys): ControlDatabase {
+  const database = "rowhouse_region";
+  return {
+    server: sharedServer,
+    database,
+    login: fileLogin({ folder: folder.region(region), database, keys }),
+  };
 }
 
 /** Makes the tables of all engines of the data side in a region's control database. Safe to call at every start. */
@@ -60,8 +66,9 @@ export async function openDataPlatform(options: OpenRegion): Promise<OpenDataPla
   const keys = await createKeys({ file: join(folder, "keys.json") });
   const databases = openDatabases({ folder: join(folder, "databases"), keys });
   const connection = await controlDatabaseConnection(
-    { databases, keys },
-    { ...regionControlDatabase(options.folder, options.region), applicationName: options.applicationName },
+    databases,
+    regionControlDatabase(options.folder, options.region, keys),
+    options.applicationName,
   );
   return createDataPlatform({
     ...options,

@@ -1,16 +1,18 @@
 import { join } from "node:path";
 import { RowhouseError } from "../core/error.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Keys } from "../ports/keys.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
-import { WriterPool } from "../postgres/pool.ts";
-import { createBalancer, type EmbeddedBalancer } from "./balancer.ts";
-import { createSystemClock } from "./clock.ts";
 import {
   type ControlDatabase,
   controlDatabaseConnection,
   ensureControlDatabase,
-} from "./control-database.ts";
+} from "../postgres/control-database.ts";
+import { WriterPool } from "../postgres/pool.ts";
+import { createBalancer, type EmbeddedBalancer } from "./balancer.ts";
+import { createSystemClock } from "./clock.ts";
+import { fileLogin } from "./control-login.ts";
 import {
   type OpenDataPlatform,
   openDataPlatform,
@@ -56,8 +58,13 @@ export interface EmbeddedRegion {
 /** The directory's server, its database and where its login is kept. */
 export const directoryServer = "directory";
 
-export function directoryDatabase(folder: StateFolder): ControlDatabase {
-  return { folder: folder.global, server: directoryServer, database: "rowhouse_directory" };
+export function directoryDatabase(folder: StateFolder, keys: Keys): ControlDatabase {
+  const database = "rowhouse_directory";
+  return {
+    server: directoryServer,
+    database,
+    login: fileLogin({ folder: folder.global, database, keys }),
+  };
 }
 
 /** Starts a region's databases and balancer, or takes over those that run, and opens all its ports. */
@@ -85,7 +92,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     databases.create({ name: sharedServer, zones: [firstZone, secondZone], size: "shared" }),
   ]);
   databases.watch();
-  await ensureControlDatabase({ databases, keys }, regionControlDatabase(folder, region));
+  await ensureControlDatabase(databases, regionControlDatabase(folder, region, keys));
   const data = await openDataPlatform({
     folder,
     settings,
@@ -154,8 +161,9 @@ export async function openDirectory(
   const keys = await createKeys({ file: join(folder.global, "keys.json") });
   const databases = openDatabases({ folder: join(folder.global, "databases"), keys });
   const connection = await controlDatabaseConnection(
-    { databases, keys },
-    { ...directoryDatabase(folder), applicationName },
+    databases,
+    directoryDatabase(folder, keys),
+    applicationName,
   );
   return { pool: new WriterPool({ ...connection, max: 6 }), connection };
 }

@@ -4,7 +4,6 @@ import { IdempotencyKeys } from "../../control/idempotency-keys.ts";
 import { Operators } from "../../control/operators.ts";
 import { prepareControlSchema } from "../../control/schema.ts";
 import { createSystemClock } from "../../embedded/clock.ts";
-import { ensureControlDatabase } from "../../embedded/control-database.ts";
 import type { EmbeddedDatabases } from "../../embedded/databases.ts";
 import { prepareDns } from "../../embedded/dns.ts";
 import { createKeys } from "../../embedded/keys.ts";
@@ -13,6 +12,7 @@ import { ensureToken, type Settings } from "../../embedded/settings.ts";
 import { openGlobalDatabases } from "../../embedded/state-databases.ts";
 import type { StateFolder } from "../../embedded/state-folder.ts";
 import type { ConnectOptions } from "../../postgres/connect.ts";
+import { ensureControlDatabase } from "../../postgres/control-database.ts";
 import type { WriterPool } from "../../postgres/pool.ts";
 
 /** The control plane's own data while it is open. */
@@ -36,7 +36,7 @@ export async function startDirectory(
   const databases = await openGlobalDatabases(folder, settings, log);
   await databases.create({ name: directoryServer, zones: ["a", "b"], size: "shared" });
   databases.watch();
-  await ensureControlDatabase({ databases, keys }, directoryDatabase(folder));
+  await ensureControlDatabase(databases, directoryDatabase(folder, keys));
   const { pool, connection } = await openDirectory(folder, "rowhouse supervisor");
   await prepareControlSchema(pool, "directory");
   await prepareDns(pool);
