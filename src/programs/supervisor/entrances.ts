@@ -1,10 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { type ServerType, serve } from "@hono/node-server";
-import { admitSignup } from "../../api/admit-signup.ts";
 import { createApi } from "../../api/app.ts";
-import { createPages, type PagesDependencies } from "../../api/pages.ts";
-import type { RegionControl } from "../../control/region-control.ts";
+import { createPageSignups } from "../../api/page-signups.ts";
+import { createPages } from "../../api/pages.ts";
 import type { StatusDocument } from "../../control/status.ts";
 import { toRowhouseError } from "../../core/error.ts";
 import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
@@ -52,7 +50,15 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     urls: { tenant: (slug) => tenantUrl(settings, slug) },
     onFault,
   });
-  const pages = createPages({ signups: signupsOf(options, regions), onFault });
+  const pages = createPages({
+    signups: createPageSignups({
+      config: settings.config,
+      regions,
+      idempotencyKeys: directory.idempotencyKeys,
+      tenantUrl: (slug) => tenantUrl(settings, slug),
+    }),
+    onFault,
+  });
   const edge = createEdge({
     host: settings.host,
     port: plan.edge,
@@ -96,32 +102,6 @@ function tenantUrl(settings: Settings, slug: string): string {
 
 function balancerUrl(settings: Settings, region: string): string {
   return `http://${loopbackOf(settings.host)}:${regionSettings(settings, region).listeners.balancer}`;
-}
-
-/** Sign-ups of the page: the same use cases as the API's, without an operator. */
-function signupsOf(
-  { settings, directory }: EntrancesOptions,
-  regions: ReadonlyMap<string, RegionControl>,
-): PagesDependencies["signups"] {
-  const { config } = settings;
-  const regionOfSignup = (id: string) => regions.get(id.slice(0, id.indexOf(".")));
-  return {
-    options: () => ({
-      domain: config.domain,
-      regions: Object.entries(config.regions).flatMap(([name, { jurisdiction }]) =>
-        regions.has(name) ? [{ name, jurisdiction }] : [],
-      ),
-      plans: Object.entries(config.plans).map(([name, { isolation }]) => ({ name, isolation })),
-      tenantUrlPattern: tenantUrl(settings, "{slug}"),
-    }),
-    start: async (input, idempotencyKey = randomUUID()) => {
-      const region = admitSignup(input, { config, regions });
-      await directory.idempotencyKeys.claim(idempotencyKey, input.region);
-      return region.startSignup({ input, idempotencyKey });
-    },
-    status: async (id) => regionOfSignup(id)?.signup({ id }),
-    wait: async (id, seen, timeoutSeconds) => regionOfSignup(id)?.waitForSignup({ id, seen, timeoutSeconds }),
-  };
 }
 
 /** Open streams of events would keep the server for ever. */
