@@ -4,6 +4,7 @@ import {
   type SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { z } from "zod";
+import { fault } from "../core/error.ts";
 import type { LoginStore } from "../postgres/control-database.ts";
 import { isAwsError } from "./fault.ts";
 import { awsNames, awsTags } from "./resources.ts";
@@ -40,7 +41,7 @@ export function secretLogin(parts: {
 }
 
 /** A secret's text; `undefined` when there is none. */
-export async function readSecret(client: SecretsManagerClient, name: string): Promise<string | undefined> {
+async function readSecret(client: SecretsManagerClient, name: string): Promise<string | undefined> {
   try {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: name }));
     return SecretString;
@@ -48,4 +49,11 @@ export async function readSecret(client: SecretsManagerClient, name: string): Pr
     if (isAwsError(error, "ResourceNotFoundException")) return undefined;
     throw error;
   }
+}
+
+/** A secret that the deployment made. @throws E_NOT_FOUND before it has */
+export async function requireSecret(client: SecretsManagerClient, name: string): Promise<string> {
+  const text = await readSecret(client, name);
+  if (text !== undefined) return text;
+  throw fault("E_NOT_FOUND", `There is no secret ${name}.`, { remedy: "Deploy with `rowhouse aws deploy`." });
 }

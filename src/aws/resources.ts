@@ -99,3 +99,6 @@ export const instancePort = 8080;
 
 /** Port of a controller's RPC, on its private address. */
 export const controllerPort = 8083;
+
+/** Port of the control plane's API and sign-up page, on its private address. */
+export const controlPlanePort = 8081;

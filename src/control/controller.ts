@@ -10,6 +10,7 @@ import { Region } from "./region.ts";
 import { firstSharedServer, type RegionContext } from "./region-context.ts";
 import type { RegionControl } from "./region-control.ts";
 import {
+  currentRelease,
   findInstalledRelease,
   type InstalledRelease,
   installRelease,
@@ -53,6 +54,8 @@ export interface RunningController {
     readonly sha256: string;
     readonly zip: Uint8Array;
   }): Promise<void>;
+  /** Follows what the region's registry names as its current release, whoever wrote it there. */
+  adoptRelease(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -94,6 +97,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     control,
     async installRelease(candidate) {
       if (release?.sha256 !== candidate.sha256) release = await installRelease(releaseParts, candidate);
+      refill();
+    },
+    async adoptRelease() {
+      if ((await currentRelease(platform.registry))?.sha256 === release?.sha256) return;
+      release = await findInstalledRelease(releaseParts);
       refill();
     },
     async stop() {

@@ -45,12 +45,19 @@ export async function installRelease(
   return describe(parts, release);
 }
 
+/** What the registry names as the region's current release; `undefined` before the first. */
+export async function currentRelease(
+  registry: Registry,
+): Promise<{ readonly version: string; readonly sha256: string } | undefined> {
+  const item = await registry.get(current.domain, current.name);
+  return item && { version: String(item.attributes.version), sha256: String(item.attributes.sha256) };
+}
+
 /** The region's current release; `undefined` before the first. @throws E_RELEASE_CORRUPT */
 export async function findInstalledRelease(parts: Parts): Promise<InstalledRelease | undefined> {
-  const item = await parts.registry.get(current.domain, current.name);
-  if (!item) return undefined;
-  const version = String(item.attributes.version);
-  const sha256 = String(item.attributes.sha256);
+  const named = await currentRelease(parts.registry);
+  if (!named) return undefined;
+  const { version, sha256 } = named;
   const stored = await parts.objects.get(releaseKey(version));
   if (!stored) throw fault("E_RELEASE_CORRUPT", `The zip of the release ${version} is missing.`);
   const zip = await buffer(stored.body);
