@@ -6,9 +6,10 @@ const maximumObjectKeyBytes = 512;
 /** S3's limit for a signed URL: seven days. */
 const maximumUrlSeconds = 604_800;
 
-// A backslash is a separator somewhere, and control characters break logs and headers.
+// A backslash is a separator somewhere, control characters break logs and headers, and the last two are no characters
+// of XML, in which S3 lists keys.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
-const forbiddenCharacters = /[\\\u0000-\u001f\u007f]/;
+const forbiddenCharacters = /[\\\u0000-\u001f\u007f\ufffe\uffff]/;
 
 /**
  * Refuses what is not a plain relative path: it would mean something else to a file system, a URL or S3's console.
