@@ -41,6 +41,14 @@ const throttlingFaults = new Set([
   "TooManyRequestsException",
 ]);
 
+/** What is wanted is sold out for now, whatever the account's quotas. */
+const capacityFaults = new Set([
+  "InsufficientDBInstanceCapacity",
+  "InsufficientDBInstanceCapacityFault",
+  "InsufficientHostCapacity",
+  "InsufficientInstanceCapacity",
+]);
+
 /** Quotas that a running system can meet, by the exception: their names in the Service Quotas console. */
 const quotas: Readonly<Record<string, string>> = {
   InstanceQuotaExceeded: "RDS: DB instances (40 a region)",
@@ -63,7 +71,7 @@ const networkFaults = new Set(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_A
 
 /**
  * The RowhouseError of what went wrong apart from the call itself, or the error as it came.
- * E_AWS_CREDENTIALS, E_AWS_ACCESS, E_AWS_THROTTLED, E_AWS_QUOTA, E_AWS_UNAVAILABLE.
+ * E_AWS_CREDENTIALS, E_AWS_ACCESS, E_AWS_THROTTLED, E_AWS_CAPACITY, E_AWS_QUOTA, E_AWS_UNAVAILABLE.
  */
 export function toAwsFault(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
@@ -78,6 +86,7 @@ export function toAwsFault(error: unknown): unknown {
       `AWS throttled a call ${$metadata?.attempts ?? 1} times (${name}).`,
       options,
     );
+  if (capacityFaults.has(name)) return fault("E_AWS_CAPACITY", sentence(message), options);
   const quota = quotaOf(name, message);
   if (quota !== undefined)
     return fault("E_AWS_QUOTA", `The quota "${quota}" is reached: ${sentence(message)}`, options);

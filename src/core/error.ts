@@ -371,6 +371,13 @@ export const errorCatalog = {
     remedy:
       "Ask for more in the Service Quotas console of that region, under the named quota, and try again.",
   },
+  E_AWS_CAPACITY: {
+    kind: "system",
+    status: 503,
+    reason: "AWS has no machine of the wanted type free in the zone.",
+    remedy:
+      "It is tried again by itself; if it lasts, name another instance type for the fleet, or another zone for the region.",
+  },
   E_AWS_THROTTLED: {
     kind: "system",
     status: 503,

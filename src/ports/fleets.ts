@@ -22,7 +22,7 @@ export interface FleetInstance {
 
 /** A region's servers. Which and how many there should be is decided above, in `core/fleet`. */
 export interface Fleets {
-  /** Idempotent by instance id. @throws E_QUOTA, E_DISK_FULL */
+  /** Idempotent by instance id, which is never used again. @throws E_QUOTA, E_DISK_FULL, E_AWS_QUOTA, E_AWS_CAPACITY */
   launch(instance: LaunchInstance): Promise<FleetInstance>;
   /** Terminated ones stay listed for a while, so that their end can be seen. */
   list(fleet?: "app" | "worker"): Promise<readonly FleetInstance[]>;
