@@ -248,6 +248,19 @@ export const errorCatalog = {
     reason: "A migration's file name or number is out of order.",
     remedy: "Name the files 0001_name.sql, 0002_name.sql, … without gaps or repeats.",
   },
+  E_MIGRATION_STATEMENTS: {
+    kind: "user",
+    status: 400,
+    reason: "A migration that runs outside a transaction has not exactly one statement.",
+    remedy:
+      "Give each such statement a file of its own, safe to repeat, as in CREATE INDEX CONCURRENTLY IF NOT EXISTS.",
+  },
+  E_MIGRATION_BUSY: {
+    kind: "system",
+    status: 503,
+    reason: "The tenant is just being migrated by another run, or its tables were in use for too long.",
+    remedy: "Run `rowhouse migrate run` again later; what was applied stays.",
+  },
   E_MIGRATION_CHANGED: {
     kind: "user",
     status: 409,
@@ -314,6 +327,12 @@ export const errorCatalog = {
     reason: "The region's key file is damaged, missing, or open to others than its owner.",
     remedy:
       "Restore the file from its backup, with mode 0600; without it the region's secrets can't be read.",
+  },
+  E_KEY_UNAVAILABLE: {
+    kind: "system",
+    status: 503,
+    reason: "The region's KMS key is disabled, waits for its deletion, or is gone.",
+    remedy: "Enable the key again, or cancel its deletion, in the KMS console of its region.",
   },
   E_OBJECT_KEY: {
     kind: "user",
