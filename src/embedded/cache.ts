@@ -1,7 +1,7 @@
 import { checkCacheEntry, checkCacheKey, checkCacheTenant } from "../core/cache/entry.ts";
 import type { Cache, CacheKey } from "../ports/cache.ts";
+import { prepareEngineTables } from "../postgres/engine-tables.ts";
 import type { WriterPool } from "../postgres/pool.ts";
-import { prepareEngineTables } from "./engine-tables.ts";
 
 /** How many expired entries one statement of a sweep removes: short enough to hold nobody up. */
 const sweepBatch = 1000;
@@ -14,7 +14,7 @@ export interface PostgresCache extends Cache {
 
 /** Makes the cache's table in the region's control database. Call before `createCache`. */
 export function prepareCache(pool: WriterPool): Promise<void> {
-  return prepareEngineTables(pool, "cache");
+  return prepareEngineTables(pool, "cache", new URL("./sql/cache/", import.meta.url));
 }
 
 /** The cache as an unlogged table: one round trip for each operation, expiry by the database's clock. */

@@ -1,9 +1,9 @@
 import { canonicalName, checkRecord } from "../core/dns/record.ts";
 import { fault } from "../core/error.ts";
 import type { Dns, DnsRecord } from "../ports/dns.ts";
+import { prepareEngineTables } from "../postgres/engine-tables.ts";
 import type { WriterPool } from "../postgres/pool.ts";
 import { type RecordRow, toRecord } from "./dns/records.ts";
-import { prepareEngineTables } from "./engine-tables.ts";
 
 export { createDnsServer, type DnsServer } from "./dns/server.ts";
 
@@ -11,7 +11,7 @@ const defaultLimit = 100;
 
 /** Makes the zone's table in the directory's database. Call before `createDns` and `createDnsServer`. */
 export function prepareDns(pool: WriterPool): Promise<void> {
-  return prepareEngineTables(pool, "dns");
+  return prepareEngineTables(pool, "dns", new URL("./sql/dns/", import.meta.url));
 }
 
 /** The zone's records as a table of the directory's database, from which `createDnsServer` serves. */

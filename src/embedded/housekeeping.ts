@@ -1,7 +1,7 @@
 import { toRowhouseError } from "../core/error.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { OutboxMail } from "../postgres/mail/outbox-mail.ts";
 import type { PostgresCache } from "./cache.ts";
-import type { OutboxMail } from "./mail.ts";
 import type { FileObjects } from "./objects.ts";
 
 type Log = (entry: { readonly level: "error"; readonly message: string }) => void;

@@ -8,8 +8,9 @@ import { type MailAnswer, startMailServer, type TestMailServer } from "../../tes
 import { freePort } from "../../test/support/postgres-server.ts";
 import { mailContract } from "../ports/mail.contract.ts";
 import type { Mail, MailMessage } from "../ports/mail.ts";
+import type { OutboxMail } from "../postgres/mail/outbox-mail.ts";
 import { createSystemClock } from "./clock.ts";
-import { createMail, type OutboxMail, prepareMail } from "./mail.ts";
+import { createMail, prepareMail } from "./mail.ts";
 
 mailContract("embedded", async () => {
   const database = await createTestDatabase();

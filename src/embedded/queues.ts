@@ -2,8 +2,8 @@ import { fault } from "../core/error.ts";
 import { checkMessageBody, checkQueueName, checkRange, queueLimits } from "../core/queue/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { DeadLetter, QueueMessage, QueueOptions, Queues } from "../ports/queues.ts";
+import { prepareEngineTables } from "../postgres/engine-tables.ts";
 import type { WriterPool } from "../postgres/pool.ts";
-import { prepareEngineTables } from "./engine-tables.ts";
 
 /** How late a message of another process is noticed by one who waits; this process's own are noticed at once. */
 const pollMilliseconds = 200;
@@ -13,7 +13,7 @@ const retentionDays = 14;
 
 /** Makes the queues' tables in the region's control database. Call before `createQueues`. */
 export function prepareQueues(pool: WriterPool): Promise<void> {
-  return prepareEngineTables(pool, "queues");
+  return prepareEngineTables(pool, "queues", new URL("./sql/queues/", import.meta.url));
 }
 
 /** Queues as a table of the region's control database. It has no loops of its own: to make one costs nothing. */

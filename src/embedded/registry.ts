@@ -1,12 +1,12 @@
 import { fault } from "../core/error.ts";
 import { checkRegistryWrite } from "../core/registry/attributes.ts";
 import type { Registry, RegistryAttributes, RegistryItem } from "../ports/registry.ts";
+import { prepareEngineTables } from "../postgres/engine-tables.ts";
 import type { WriterPool } from "../postgres/pool.ts";
-import { prepareEngineTables } from "./engine-tables.ts";
 
 /** Makes the registry's table in the region's control database. Call before `createRegistry`. */
 export function prepareRegistry(pool: WriterPool): Promise<void> {
-  return prepareEngineTables(pool, "registry");
+  return prepareEngineTables(pool, "registry", new URL("./sql/registry/", import.meta.url));
 }
 
 /** The launch registry as one table of the region's control database. */

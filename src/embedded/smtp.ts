@@ -1,43 +1,23 @@
 import { createTransport } from "nodemailer";
 import type { DeliveryOutcome } from "../core/mail/delivery.ts";
-import type { Mailbox } from "../core/mail/message.ts";
+import {
+  compositionOf,
+  deliveryDeadlineMilliseconds,
+  longestErrorText,
+  type MailTransport,
+} from "../postgres/mail/transport.ts";
 
-/** A message as it goes over the wire. */
-export interface WireMessage {
-  readonly messageId: string;
-  readonly date: Date;
-  readonly from: Mailbox;
-  readonly to: Mailbox;
-  readonly subject: string;
-  readonly text: string;
-  readonly html?: string;
-}
-
-/** A mail server that messages are handed to. */
-export interface SmtpClient {
-  /** Never rejects: what went wrong is part of the outcome. */
-  deliver(message: WireMessage): Promise<DeliveryOutcome>;
-  /** Ends the connections once the deliveries under way are done. */
-  close(): Promise<void>;
-}
-
-/** How many messages are on their way to the server at once. */
-export const smtpConnections = 5;
-
-/** The longest that one delivery may take, however slowly the server trickles. */
-const deliveryDeadlineMilliseconds = 60_000;
+const connections = 5;
 
 /** Replies that refuse the sender's login and not the message (RFC 4954, 6): an operator can mend that. */
 const loginReplies: ReadonlySet<number> = new Set([530, 534, 535, 538]);
 
-const longestErrorText = 500;
-
 /** A pool of connections to `url` (`smtp://user:password@host:port`); opened at need and closed when idle. */
-export function createSmtpClient(url: string): SmtpClient {
+export function createSmtpTransport(url: string): MailTransport {
   const transport = createTransport({
     url,
     pool: true,
-    maxConnections: smtpConnections,
+    maxConnections: connections,
     // The outbox decides what is sent again, and when.
     maxRequeues: 0,
     idleTimeout: 30_000,
@@ -50,35 +30,20 @@ export function createSmtpClient(url: string): SmtpClient {
   });
   // The pool reports a connection that broke here too; the delivery that was on it has its own error.
   transport.on("error", () => {});
-  const underWay = new Set<Promise<DeliveryOutcome>>();
-
-  async function deliver(message: WireMessage): Promise<DeliveryOutcome> {
-    try {
-      await transport.sendMail({
-        ...message,
-        from: { ...message.from },
-        to: { ...message.to },
-        xMailer: false,
-        // RFC 3834: no out-of-office notes in answer to a machine.
-        headers: { "Auto-Submitted": "auto-generated" },
-        signal: AbortSignal.timeout(deliveryDeadlineMilliseconds),
-      });
-      return { type: "sent" };
-    } catch (error) {
-      return classify(error);
-    }
-  }
-
   return {
-    deliver(message) {
-      const delivery = deliver(message);
-      underWay.add(delivery);
-      return delivery.finally(() => underWay.delete(delivery));
+    concurrency: connections,
+    async deliver(message) {
+      try {
+        await transport.sendMail({
+          ...compositionOf(message),
+          signal: AbortSignal.timeout(deliveryDeadlineMilliseconds),
+        });
+        return { type: "sent" };
+      } catch (error) {
+        return classify(error);
+      }
     },
-    async close() {
-      await Promise.all(underWay);
-      transport.close();
-    },
+    close: () => transport.close(),
   };
 }
 

@@ -1,6 +1,6 @@
-import type { DeliveryDecision } from "../core/mail/delivery.ts";
-import type { MailMessage, MailRecord, MailStatus } from "../ports/mail.ts";
-import type { WriterPool } from "../postgres/pool.ts";
+import type { DeliveryDecision } from "../../core/mail/delivery.ts";
+import type { MailMessage, MailRecord, MailStatus } from "../../ports/mail.ts";
+import type { WriterPool } from "../pool.ts";
 
 /** A message as the table holds it. */
 export interface OutboxRow {
