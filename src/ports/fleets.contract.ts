@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Fleets } from "./fleets.ts";
 
-/** What every engine of `fleets` must hold. `prepare` writes down what the instance is to run. */
+/**
+ * What every engine of `fleets` must hold. `prepare` writes down what the instance is to run; `settleMilliseconds` is how
+ * long a machine may take to start or to end (default 20 s).
+ */
 export function fleetsContract(
   name: string,
   make: () => Promise<{
@@ -10,13 +13,15 @@ export function fleetsContract(
     prepare(instanceId: string, zone: string): Promise<void>;
     dispose(): Promise<void>;
   }>,
+  options: { readonly settleMilliseconds?: number } = {},
 ): void {
-  describe(`fleets: ${name}`, () => {
+  const timeout = options.settleMilliseconds ?? 20_000;
+  describe(`fleets: ${name}`, { timeout: 2 * timeout }, () => {
     let made: Awaited<ReturnType<typeof make>>;
     beforeAll(async () => {
       made = await make();
     });
-    afterAll(() => made.dispose());
+    afterAll(() => made.dispose(), 3 * timeout);
 
     const find = async (id: string) => (await made.fleets.list("app")).find((instance) => instance.id === id);
 
@@ -29,7 +34,7 @@ export function fleetsContract(
       const launched = await launch("i-one", made.zones[1]);
       expect(launched).toMatchObject({ id: "i-one", fleet: "app", zone: made.zones[1], market: "on-demand" });
       await expect
-        .poll(() => find("i-one"), { timeout: 20_000 })
+        .poll(() => find("i-one"), { timeout })
         .toMatchObject({ state: "running", address: expect.any(String) });
     });
 
@@ -49,7 +54,7 @@ export function fleetsContract(
       await launch("i-short", made.zones[0]);
       await made.fleets.terminate("i-short", { graceSeconds: 1 });
       await expect
-        .poll(async () => (await find("i-short"))?.state ?? "terminated", { timeout: 20_000 })
+        .poll(async () => (await find("i-short"))?.state ?? "terminated", { timeout })
         .toBe("terminated");
       await made.fleets.terminate("i-short");
       await made.fleets.terminate("i-never-was");
