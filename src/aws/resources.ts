@@ -87,6 +87,8 @@ export const awsNames = {
 /** Tags of a server: what it is and where it belongs. */
 export const awsTags = {
   prefix: "rowhouse:prefix",
+  /** Database server, as the port names it. */
+  server: "rowhouse:server",
   fleet: "rowhouse:fleet",
   instance: "rowhouse:instance",
 } as const;
