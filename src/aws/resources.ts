@@ -68,6 +68,14 @@ export function vpcCidr(index: number): string {
 export const awsNames = {
   globalStack: (prefix: string) => `${prefix}-global`,
   regionStack: (prefix: string, region: string) => `${prefix}-${region}`,
+  zoneStack: (prefix: string) => `${prefix}-zone`,
+  edgeStack: (prefix: string) => `${prefix}-edge`,
+  /** In the region; the other end's is in the control region and names the region. */
+  peeringStack: (prefix: string) => `${prefix}-peering`,
+  peeringAcceptStack: (prefix: string, region: string) => `${prefix}-peering-${region}`,
+  /** Of a region, or of the control plane: `region` is "global" then. Buckets share one namespace over all accounts. */
+  bucket: (prefix: string, region: string, accountId: string) => `${prefix}-${region}-${accountId}`,
+  keyAlias: (prefix: string) => `alias/${prefix}`,
   /** RDS instance of a database server. */
   database: (prefix: string, server: string) => `${prefix}-${server}`,
   /** Secrets Manager secret `{ "username", "password" }` of a database server's administrator. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { fault } from "../error.ts";
+import { awsProblems } from "./aws.ts";
 import { nearest } from "./nearest.ts";
 import { type Config, type ConfigInput, configSchema } from "./schema.ts";
 
@@ -72,6 +73,7 @@ function crossChecks(config: Config): string[] {
   }
   if (!Object.values(config.regions).some((region) => region.start))
     problems.push("regions: at least one must start");
+  if (config.target === "aws") problems.push(...awsProblems(config));
   return problems;
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { awsSchema, prefixOf } from "./aws.ts";
 
 const name = /^[a-z][a-z0-9-]{0,38}$/;
 
@@ -44,7 +45,7 @@ const webhook = z.strictObject({
   secret: z.string().regex(/^whsec_[A-Za-z0-9+/]+=*$/, 'a secret is "whsec_" and base64'),
 });
 
-export const configSchema = z.strictObject({
+const keys = z.strictObject({
   /** Module of the application, relative to the config file. */
   app: z.string().min(1),
   domain: z.string().regex(/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$/, "a lower-case domain name"),
@@ -79,7 +80,18 @@ export const configSchema = z.strictObject({
       operators: z.array(z.email()).default([]),
     })
     .default({ operators: [] }),
+  /** How the system is laid out in an AWS account, with target "aws". */
+  aws: awsSchema.prefault({}),
 });
+
+export const configSchema = keys.transform(({ aws, ...config }) => ({
+  ...config,
+  aws: {
+    ...aws,
+    prefix: aws.prefix ?? prefixOf(config.domain),
+    controlRegion: aws.controlRegion ?? Object.keys(config.regions)[0] ?? "",
+  },
+}));
 
 /** What a developer writes in rowhouse.config.ts. */
 export type ConfigInput = z.input<typeof configSchema>;
@@ -88,3 +100,4 @@ export type ConfigInput = z.input<typeof configSchema>;
 export type Config = Readonly<z.output<typeof configSchema>>;
 export type RegionConfig = Config["regions"][string];
 export type PlanConfig = Config["plans"][string];
+export type AwsConfig = Config["aws"];
