@@ -7,6 +7,8 @@ import { refuseInvalid } from "./argument.ts";
 import { requireOperator } from "./authentication.ts";
 import type { Api, ApiDependencies, ApiEnvironment } from "./dependencies.ts";
 import { addMailRoutes } from "./routes/mail.ts";
+import { addMigrationRoutes } from "./routes/migrations.ts";
+import { addRegionRoutes } from "./routes/regions.ts";
 import { addSignupRoutes } from "./routes/signups.ts";
 import { addStatusRoutes } from "./routes/status.ts";
 import { addTenantSignupRoute } from "./routes/tenant-signup.ts";
@@ -37,6 +39,8 @@ export function createApi(dependencies: ApiDependencies): Api {
   addTenantRoutes(api, dependencies);
   addSignupRoutes(api, dependencies);
   addStatusRoutes(api, dependencies);
+  addRegionRoutes(api, dependencies);
+  addMigrationRoutes(api, dependencies);
   addMailRoutes(api, dependencies);
   addErrorAnswers(api, dependencies);
   return api;

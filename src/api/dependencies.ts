@@ -3,19 +3,24 @@ import type { Directory } from "../control/directory.ts";
 import type { IdempotencyKeys } from "../control/idempotency-keys.ts";
 import type { Operator } from "../control/operators.ts";
 import type { RegionControl } from "../control/region-control.ts";
+import type { Regions } from "../control/regions/regions.ts";
 import type { StatusDocument } from "../control/status.ts";
 import type { Config } from "../core/config/schema.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** What the HTTP API works with. */
 export interface ApiDependencies {
   /** Version of Rowhouse, for the OpenAPI document. */
   readonly version: string;
+  /** Read at each use: a region may join it while the API serves. */
   readonly config: Config;
   readonly directory: Directory;
   readonly idempotencyKeys: IdempotencyKeys;
   /** The regions that run; the map may change while the API serves. */
   readonly regions: ReadonlyMap<string, RegionControl>;
+  readonly regionStacks: Pick<Regions, "list" | "show" | "create" | "delete" | "operation">;
   readonly operators: { verify(token: string): Promise<Operator | undefined> };
+  readonly clock: Clock;
   readonly status: () => Promise<StatusDocument>;
   readonly urls: { tenant(slug: string): string };
   /** Told of every fault that is Rowhouse's own, for the log. */

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { Hono } from "hono";
+import { Agent, fetch, type RequestInit } from "undici";
 import type { RegionControl } from "../control/region-control.ts";
 import { fault, fromErrorJson, toRowhouseError } from "../core/error.ts";
 
@@ -29,6 +30,8 @@ const methods: Readonly<Record<Method, true>> = {
   suspend: true,
   resume: true,
   close: true,
+  migrate: true,
+  schemaTarget: true,
   outbox: true,
   status: true,
 };
@@ -87,9 +90,19 @@ export async function shipRelease(address: RegionAddress, release: ReleasePackag
   });
 }
 
+/** A wave of migrations, or the end of a tenant, may take minutes before the first header comes. */
+const patientAgent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 5000 } });
+
 async function send(address: RegionAddress, path: string, init: RequestInit): Promise<unknown> {
-  const headers = { ...init.headers, authorization: `Bearer ${address.internalToken}` };
-  const response = await fetch(`${address.url}${path}`, { ...init, headers }).catch(unavailable);
+  const headers = {
+    ...(init.headers as Record<string, string>),
+    authorization: `Bearer ${address.internalToken}`,
+  };
+  const response = await fetch(`${address.url}${path}`, {
+    ...init,
+    headers,
+    dispatcher: patientAgent,
+  }).catch(unavailable);
   const body = (await response.json().catch(unavailable)) as {
     result?: unknown;
     error?: { code?: unknown; message?: unknown };

@@ -7,7 +7,7 @@ import { StateFolder } from "../embedded/state-folder.ts";
 import { findSupervisor } from "../embedded/supervisor-lock.ts";
 
 export interface ApiRequest {
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "DELETE";
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -50,8 +50,11 @@ export class ApiClient implements AsyncDisposable {
   }
 
   /** The data of each server-sent event until the stream ends. @throws what an event named `problem` says */
-  async *events<Data>(path: string): AsyncGenerator<Data, void, void> {
-    const response = await this.#send(path, { headers: { accept: "text/event-stream" } });
+  async *events<Data>(path: string, request: ApiRequest = {}): AsyncGenerator<Data, void, void> {
+    const response = await this.#send(path, {
+      ...request,
+      headers: { ...request.headers, accept: "text/event-stream" },
+    });
     if (response.statusCode >= 400) throw problemFault(response.statusCode, await response.body.text());
     response.body.setEncoding("utf8");
     let buffered = "";

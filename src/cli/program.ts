@@ -2,7 +2,12 @@ import { Command } from "commander";
 import { addDoctor } from "./command/doctor.ts";
 import { addDown } from "./command/down.ts";
 import { addLogs } from "./command/logs.ts";
+import { addMigrateRun } from "./command/migrate/run.ts";
+import { addMigrateStatus } from "./command/migrate/status.ts";
 import { addNew } from "./command/new.ts";
+import { addRegionCreate } from "./command/region/create.ts";
+import { addRegionDelete } from "./command/region/delete.ts";
+import { addRegionList } from "./command/region/list.ts";
 import { addStatus } from "./command/status.ts";
 import { addTenantClose } from "./command/tenant/close.ts";
 import { addTenantCreate } from "./command/tenant/create.ts";
@@ -50,5 +55,18 @@ export function createProgram(invocation: Invocation): Command {
   addTenantSuspend(tenant, invocation);
   addTenantResume(tenant, invocation);
   addTenantClose(tenant, invocation);
+  const region = program
+    .command("region")
+    .description("list, create and delete regions, each a full copy of the system")
+    .addHelpText("after", example(invocation, "$0 region list"));
+  addRegionList(region, invocation);
+  addRegionCreate(region, invocation);
+  addRegionDelete(region, invocation);
+  const migrate = program
+    .command("migrate")
+    .description("bring tenants' schemas up to date")
+    .addHelpText("after", example(invocation, "$0 migrate status"));
+  addMigrateStatus(migrate, invocation);
+  addMigrateRun(migrate, invocation);
   return program;
 }

@@ -1,4 +1,4 @@
-import { fault } from "../core/error.ts";
+import { fault, type RowhouseError } from "../core/error.ts";
 import { type TenantRow, toEntry } from "../core/tenant/directory-row.ts";
 import { lifecycle, type TenantEvent, type TenantState, transition } from "../core/tenant/lifecycle.ts";
 import type { DirectoryEntry, Isolation } from "../core/tenant/tenant.ts";
@@ -12,6 +12,9 @@ export interface Reservation {
   /** The sign-up that wants the slug. */
   readonly signupId: string;
 }
+
+/** One that is being made or moved gets its schema there; one that closes needs none any more. */
+const migratedStates: readonly TenantState[] = ["active", "suspended"];
 
 /** The directory: the one table that says where each tenant lives. */
 export class Directory {
@@ -56,17 +59,54 @@ export class Directory {
     return rows[0]?.count ?? 0;
   }
 
+  /** How many tenants live in each region, in any state but closed; regions without one are left out. */
+  async countByRegion(): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await this.#pool.query<{ region: string; count: number }>(
+      "SELECT region, count(*)::int AS count FROM tenants WHERE state <> 'closed' GROUP BY region",
+    );
+    return new Map(rows.map(({ region, count }) => [region, count]));
+  }
+
+  /**
+   * Lets no tenant into the region any more. Either that, or a tenant that lives there: both can't be, because no row
+   * gets in between the mark and the count.
+   * @throws E_REGION_IN_USE, and then nothing has changed
+   */
+  async closeRegion(region: string): Promise<void> {
+    await this.#pool.transaction(async (client) => {
+      // As every writer of `tenants` does: whoever was first has committed, and is counted.
+      await client.query("SELECT pg_advisory_xact_lock(7241)");
+      await client.query("INSERT INTO closed_regions (region) VALUES ($1) ON CONFLICT DO NOTHING", [region]);
+      const { rows } = await client.query<{ slug: string; count: number }>(
+        `SELECT slug, count(*) OVER ()::int AS count FROM tenants
+         WHERE region = $1 AND state <> 'closed' ORDER BY slug LIMIT 3`,
+        [region],
+      );
+      if (rows[0]) throw inUse(region, rows[0].count, rows);
+    });
+  }
+
+  /** Lets tenants into the region again. */
+  async openRegion(region: string): Promise<void> {
+    await this.#pool.query("DELETE FROM closed_regions WHERE region = $1", [region]);
+  }
+
   /**
    * Takes the slug for a sign-up; repeating it for the same sign-up is no error.
-   * @throws E_TENANT_SLUG_TAKEN
+   * @throws E_TENANT_SLUG_TAKEN; E_REGION_UNKNOWN when the region was closed
    */
   async reserve(reservation: Reservation): Promise<DirectoryEntry> {
     const { slug, region, plan, isolation, signupId } = reservation;
-    const inserted = await this.#pool.query<TenantRow>(
-      `INSERT INTO tenants (slug, region, state, plan, isolation, signup_id)
-       VALUES ($1, $2, 'provisioning', $3, $4, $5) ON CONFLICT (slug) DO NOTHING RETURNING *`,
-      [slug, region, plan, isolation, signupId],
-    );
+    const inserted = await this.#pool
+      .query<TenantRow>(
+        `INSERT INTO tenants (slug, region, state, plan, isolation, signup_id)
+         VALUES ($1, $2, 'provisioning', $3, $4, $5) ON CONFLICT (slug) DO NOTHING RETURNING *`,
+        [slug, region, plan, isolation, signupId],
+      )
+      .catch((cause: unknown) => {
+        if ((cause as { code?: unknown }).code !== regionClosed) throw cause;
+        throw fault("E_REGION_UNKNOWN", `The region ${region} takes no tenants: it is deleted.`, { cause });
+      });
     if (inserted.rows[0]) return toEntry(inserted.rows[0]);
     const { rows } = await this.#pool.query<TenantRow>(
       "SELECT * FROM tenants WHERE slug = $1 AND signup_id = $2",
@@ -95,6 +135,40 @@ export class Directory {
       [slug, placement.server, placement.schemaVersion],
     );
     return toEntry(rows[0] ?? notFound(slug));
+  }
+
+  /** Writes down how new the schema of many tenants is now. */
+  async setSchemaVersions(slugs: readonly string[], schemaVersion: number): Promise<DirectoryEntry[]> {
+    const { rows } = await this.#pool.query<TenantRow>(
+      "UPDATE tenants SET schema_version = $2 WHERE slug = ANY ($1) AND schema_version <> $2 RETURNING *",
+      [slugs, schemaVersion],
+    );
+    return rows.map(toEntry);
+  }
+
+  /** How many tenants that migrations are for there are of each region and schema version. */
+  async countBySchemaVersion(): Promise<
+    readonly { readonly region: string; readonly schemaVersion: number; readonly tenants: number }[]
+  > {
+    const { rows } = await this.#pool.query<{ region: string; schema_version: number; tenants: number }>(
+      `SELECT region, schema_version, count(*)::int AS tenants FROM tenants WHERE state = ANY ($1)
+       GROUP BY region, schema_version ORDER BY region, schema_version`,
+      [migratedStates],
+    );
+    return rows.map((row) => ({
+      region: row.region,
+      schemaVersion: row.schema_version,
+      tenants: row.tenants,
+    }));
+  }
+
+  /** Tenants of a region whose schema is older than `target`, by slug. */
+  async listBehind(region: string, target: number): Promise<DirectoryEntry[]> {
+    const { rows } = await this.#pool.query<TenantRow>(
+      `SELECT * FROM tenants WHERE region = $1 AND schema_version < $2 AND state = ANY ($3) ORDER BY slug`,
+      [region, target, migratedStates],
+    );
+    return rows.map(toEntry);
   }
 
   /**
@@ -129,6 +203,18 @@ export async function copyEntries(region: Queryable, entries: readonly Directory
        created_at = excluded.created_at, revision = excluded.revision
      WHERE tenants.revision < excluded.revision`,
     [JSON.stringify(entries.map(toRow))],
+  );
+}
+
+/** The SQLSTATE that the trigger of `tenants` raises. */
+const regionClosed = "RH001";
+
+function inUse(region: string, count: number, first: readonly { readonly slug: string }[]): RowhouseError {
+  const slugs = first.map(({ slug }) => slug).join(", ");
+  const names = count > first.length ? `${slugs} and ${count - first.length} more` : slugs;
+  return fault(
+    "E_REGION_IN_USE",
+    `${count} ${count === 1 ? "tenant lives" : "tenants live"} in ${region}: ${names}.`,
   );
 }
 

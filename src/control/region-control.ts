@@ -3,6 +3,7 @@ import type { TenantProfile } from "../core/tenant/tenant.ts";
 import type { BalancerTargetHealth } from "../ports/balancer.ts";
 import type { DatabaseServerStatus } from "../ports/databases.ts";
 import type { MailRecord } from "../ports/mail.ts";
+import type { TenantMigration } from "./migration/migrate-tenants.ts";
 
 /** What someone who signs up says. Goes to the region that they chose, and nowhere else. */
 export interface SignupInput {
@@ -79,6 +80,13 @@ export interface RegionControl {
   resume(command: { readonly slug: string }): Promise<void>;
   /** Durable: once it returned, the tenant's data will go, whatever crashes. Resolves when it is gone. */
   close(command: { readonly slug: string }): Promise<void>;
+  /** Brings these tenants to the newest schema of the region's release. @throws E_RELEASE_MISSING */
+  migrate(command: {
+    readonly slugs: readonly string[];
+    readonly concurrency: number;
+  }): Promise<readonly TenantMigration[]>;
+  /** The newest schema version of the region's release. @throws E_RELEASE_MISSING */
+  schemaTarget(): Promise<{ readonly version: number }>;
   outbox(query: { readonly tenant?: string; readonly limit?: number }): Promise<readonly MailRecord[]>;
   status(): Promise<RegionStatus>;
 }

@@ -7,6 +7,7 @@ import type { WorkflowExecution } from "../ports/workflows.ts";
 import { closeWorkflow, closeWorkflowName } from "./close.ts";
 import { copyEntries } from "./directory.ts";
 import type { FleetKeeper } from "./fleet/fleet-keeper.ts";
+import { migrateTenants, type TenantMigration } from "./migration/migrate-tenants.ts";
 import { planOf, type RegionContext } from "./region-context.ts";
 import type { RegionControl, RegionStatus, SignupInput, SignupStatus } from "./region-control.ts";
 import { signupStatus } from "./signup/status.ts";
@@ -117,6 +118,14 @@ export class Region implements RegionControl {
       [name],
     );
     for (const { slug } of rows) await this.#startClose(slug);
+  }
+
+  migrate(command: { slugs: readonly string[]; concurrency: number }): Promise<readonly TenantMigration[]> {
+    return migrateTenants(this.#context, command);
+  }
+
+  async schemaTarget(): Promise<{ version: number }> {
+    return { version: this.#context.release().migrations.at(-1)?.number ?? 0 };
   }
 
   outbox(query: { tenant?: string; limit?: number }): Promise<readonly MailRecord[]> {

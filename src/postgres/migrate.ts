@@ -10,9 +10,20 @@ import {
   orderMigrations,
   pendingMigrations,
 } from "../core/migration/plan.ts";
-import { quoteIdentifier } from "./identifier.ts";
+import { quoteIdentifier, quoteLiteral } from "./identifier.ts";
 
-/** Reads a folder of numbered SQL files. @throws E_MIGRATION_NAME */
+/** Where the record of what was applied is: in the database itself, so that it can't be apart from it. */
+export interface Ledger {
+  readonly ledgerSchema: string;
+  readonly ledgerTable: string;
+  /**
+   * One at a time: who finds the ledger locked, or waits longer than this for a table, gives up with E_MIGRATION_BUSY.
+   * The lock is the connection's until it ends. Without it the caller keeps others away.
+   */
+  readonly lockTimeoutMilliseconds?: number;
+}
+
+/** Reads a folder of numbered SQL files. @throws E_MIGRATION_NAME, E_MIGRATION_STATEMENTS */
 export async function readMigrations(folder: string | URL): Promise<Migration[]> {
   const path = folder instanceof URL ? fileURLToPath(folder) : folder;
   const names = (await readdir(path)).filter((name) => name.endsWith(".sql"));
@@ -27,48 +38,115 @@ export async function readMigrations(folder: string | URL): Promise<Migration[]>
 
 /**
  * Applies what is pending, each file in its own transaction together with its ledger row, so that a crash leaves
- * no file half applied. Returns the number of the newest migration.
- * @throws E_MIGRATION_FAILED with the file, line and SQLSTATE, E_MIGRATION_CHANGED
+ * no file half applied. Returns the migrations that were applied now.
+ * @throws E_MIGRATION_FAILED with the file, line and SQLSTATE, E_MIGRATION_CHANGED, E_MIGRATION_BUSY
  */
 export async function applyMigrations(
   client: pg.ClientBase,
   migrations: readonly Migration[],
-  options: { readonly ledgerSchema: string; readonly ledgerTable: string },
-): Promise<number> {
-  const ledger = `${quoteIdentifier(options.ledgerSchema)}.${quoteIdentifier(options.ledgerTable)}`;
-  await client.query(
-    `CREATE TABLE IF NOT EXISTS ${ledger} (
-       number integer PRIMARY KEY, file text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-  );
-  const { rows } = await client.query<AppliedMigration>(
-    `SELECT number, file, sha256 FROM ${ledger} ORDER BY number`,
-  );
-  for (const migration of pendingMigrations(migrations, rows)) await applyOne(client, migration, ledger);
-  return migrations.at(-1)?.number ?? 0;
+  ledger: Ledger,
+): Promise<Migration[]> {
+  const table = `${quoteIdentifier(ledger.ledgerSchema)}.${quoteIdentifier(ledger.ledgerTable)}`;
+  if (ledger.lockTimeoutMilliseconds !== undefined) await lock(client, table, ledger.lockTimeoutMilliseconds);
+  const pending = pendingMigrations(migrations, await readLedger(client, table));
+  for (const migration of pending) {
+    if (migration.isTransactional) await applyInTransaction(client, migration, table);
+    else await applyOutsideTransaction(client, migration, { table, schema: ledger.ledgerSchema });
+  }
+  return pending;
 }
 
-async function applyOne(client: pg.ClientBase, migration: Migration, ledger: string): Promise<void> {
-  await client.query("BEGIN");
+async function lock(client: pg.ClientBase, table: string, timeoutMilliseconds: number): Promise<void> {
+  await client.query(`SET lock_timeout = ${Math.ceil(timeoutMilliseconds)}`);
+  const { rows } = await client.query<{ locked: boolean }>(
+    "SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS locked",
+    [table],
+  );
+  if (!rows[0]?.locked) throw fault("E_MIGRATION_BUSY");
+}
+
+const undefinedTable = "42P01";
+
+/** Most databases have a ledger: asking for it first saves the attempt to make it. */
+async function readLedger(client: pg.ClientBase, table: string): Promise<AppliedMigration[]> {
+  const select = `SELECT number, file, sha256 FROM ${table} ORDER BY number`;
   try {
-    await client.query(migration.sql);
-    await client.query(`INSERT INTO ${ledger} (number, file, sha256) VALUES ($1, $2, $3)`, [
-      migration.number,
-      migration.file,
-      migration.sha256,
-    ]);
-    await client.query("COMMIT");
+    return (await client.query<AppliedMigration>(select)).rows;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== undefinedTable) throw error;
+  }
+  await client.query(
+    `CREATE TABLE IF NOT EXISTS ${table} (
+       number integer PRIMARY KEY, file text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+  );
+  return (await client.query<AppliedMigration>(select)).rows;
+}
+
+/** All in one round trip. */
+async function applyInTransaction(client: pg.ClientBase, migration: Migration, table: string): Promise<void> {
+  const before = "BEGIN;\n";
+  try {
+    await client.query(`${before}${migration.sql}\n;${recordOf(migration, table)};COMMIT`);
   } catch (cause) {
     await client.query("ROLLBACK").catch(() => {});
-    throw migrationFault(migration, cause);
+    throw migrationFault(migration, cause, before.length);
   }
 }
 
-function migrationFault(migration: Migration, cause: unknown): unknown {
+/**
+ * A crash after the statement leaves no ledger row, so it runs again. An index whose concurrent build broke off is
+ * there, invalid, and `IF NOT EXISTS` would be content with it: such ones go first.
+ */
+async function applyOutsideTransaction(
+  client: pg.ClientBase,
+  migration: Migration,
+  ledger: { readonly table: string; readonly schema: string },
+): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT class.relname AS name FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid
+     JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+     WHERE namespace.nspname = $1 AND NOT indisvalid`,
+    [ledger.schema],
+  );
+  try {
+    for (const { name } of rows) {
+      await client.query(
+        `DROP INDEX CONCURRENTLY IF EXISTS ${quoteIdentifier(ledger.schema)}.${quoteIdentifier(name)}`,
+      );
+    }
+    await client.query(migration.sql);
+  } catch (cause) {
+    throw migrationFault(migration, cause, 0);
+  }
+  await client.query(recordOf(migration, ledger.table));
+}
+
+function recordOf({ number, file, sha256 }: Migration, table: string): string {
+  return `INSERT INTO ${table} (number, file, sha256) VALUES (${number}, ${quoteLiteral(file)}, ${quoteLiteral(sha256)})`;
+}
+
+/** lock_not_available and deadlock_detected: nothing is wrong with the migration. */
+const busyStates = new Set(["55P03", "40P01"]);
+/** active_sql_transaction, as CREATE INDEX CONCURRENTLY answers. */
+const needsNoTransaction = "25001";
+
+function migrationFault(migration: Migration, cause: unknown, offset: number): unknown {
   const { code, message, position } = cause as { code?: string; message?: string; position?: string };
   if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return cause;
-  const line = position ? migration.sql.slice(0, Number(position)).split("\n").length : undefined;
+  const line = position
+    ? migration.sql.slice(0, Math.max(0, Number(position) - offset)).split("\n").length
+    : undefined;
   const place = line ? `${migration.file}, line ${line}` : migration.file;
+  if (busyStates.has(code))
+    return fault("E_MIGRATION_BUSY", `The migration ${place} found a table in use (SQLSTATE ${code}).`, {
+      cause,
+    });
+  const remedy =
+    code === needsNoTransaction
+      ? { remedy: "Put the statement alone into a file with the line `-- rowhouse: no-transaction`." }
+      : {};
   return fault("E_MIGRATION_FAILED", `The migration ${place} failed: ${message} (SQLSTATE ${code}).`, {
     cause,
+    ...remedy,
   });
 }

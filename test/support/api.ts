@@ -49,6 +49,7 @@ export async function createTestApi(): Promise<TestApi> {
     idempotencyKeys: new IdempotencyKeys(database.pool),
     regions,
     operators,
+    clock: createSystemClock(),
     status: async () => ({
       version: "0.0.0-test",
       pid: process.pid,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Directory } from "../../src/control/directory.ts";
+import type { TenantMigration } from "../../src/control/migration/migrate-tenants.ts";
 import type {
   RegionControl,
   RegionStatus,
@@ -28,6 +29,8 @@ export class MemoryRegion implements RegionControl {
   down = false;
   /** False: sign-ups stand still until a test calls `step`. */
   automatic = true;
+  /** Of its release. */
+  schemaVersion = 1;
   /** Where sign-ups fail. */
   failingStep: string | undefined;
   /** `close` waits for it after the directory says "closing". */
@@ -53,6 +56,17 @@ export class MemoryRegion implements RegionControl {
   /** How many wait for a sign-up's next step just now. */
   get waiting(): number {
     return this.#waiters.length;
+  }
+
+  async migrate({ slugs }: { slugs: readonly string[] }): Promise<readonly TenantMigration[]> {
+    this.#answer();
+    await this.#directory.setSchemaVersions(slugs, this.schemaVersion);
+    return slugs.map((slug) => ({ slug, outcome: "applied" }));
+  }
+
+  async schemaTarget(): Promise<{ version: number }> {
+    this.#answer();
+    return { version: this.schemaVersion };
   }
 
   async startSignup({

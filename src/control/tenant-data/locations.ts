@@ -62,6 +62,15 @@ export class Locations {
     return rows[0] && toLocation(rows[0]);
   }
 
+  /** The locations of these tenants, as far as they have one. */
+  async findAll(slugs: readonly string[]): Promise<StoredLocation[]> {
+    const { rows } = await this.#pool.query<LocationRow>(
+      "SELECT * FROM data_locations WHERE slug = ANY ($1)",
+      [slugs],
+    );
+    return rows.map(toLocation);
+  }
+
   /** The tenant's location: the one that it has, else a ready spare, else a new one that is still to be made. */
   async allocate(wish: LocationWish & { readonly slug: string }): Promise<StoredLocation> {
     return (await this.find(wish.slug)) ?? (await this.#takeSpare(wish)) ?? (await this.insert(wish));
@@ -112,6 +121,14 @@ export class Locations {
   async markReady(id: string, schemaVersion: number): Promise<void> {
     await this.#pool.query("UPDATE data_locations SET ready = true, schema_version = $2 WHERE id = $1", [
       id,
+      schemaVersion,
+    ]);
+  }
+
+  /** Writes down the schema version of many locations. */
+  async setSchemaVersions(slugs: readonly string[], schemaVersion: number): Promise<void> {
+    await this.#pool.query("UPDATE data_locations SET schema_version = $2 WHERE slug = ANY ($1)", [
+      slugs,
       schemaVersion,
     ]);
   }

@@ -18,6 +18,9 @@ const roleExists = "SELECT FROM pg_roles WHERE rolname = $1";
 /** The table in each tenant's schema that says which migrations it has. */
 const ledgerTable = "rowhouse_migrations";
 
+/** While a migration waits for a table, everyone behind it waits too. */
+const migrationLockMilliseconds = 2000;
+
 /** Makes and removes what holds a tenant's rows: roles, schema, database, server. Every method is safe to repeat. */
 export class TenantData {
   readonly #databases: Databases;
@@ -95,22 +98,31 @@ export class TenantData {
   }
 
   /**
-   * Applies what the release's migrations add, as the tenant's owner: its SQL can reach nothing else.
+   * Applies what the release's migrations add to a new location, and writes down that it is whole.
    * Returns the schema version. @throws E_MIGRATION_FAILED, E_MIGRATION_CHANGED
    */
   async migrate(location: StoredLocation, migrations: readonly Migration[]): Promise<number> {
     const latest = migrations.at(-1)?.number ?? 0;
     if (location.ready && location.schemaVersion === latest) return latest;
-    const version = await this.#asOwner(location, async (client) => {
+    await this.applyMigrations(location, migrations);
+    await this.#locations.markReady(location.id, latest);
+    return latest;
+  }
+
+  /**
+   * Applies what the tenant's own ledger lacks, as its owner: the SQL can reach nothing else. Returns how many files
+   * that were. @throws E_MIGRATION_FAILED, E_MIGRATION_CHANGED, E_MIGRATION_BUSY when it should be tried again later
+   */
+  async applyMigrations(location: StoredLocation, migrations: readonly Migration[]): Promise<number> {
+    return this.#asOwner(location, async (client) => {
       const applied = await applyMigrations(client, migrations, {
         ledgerSchema: location.schema,
         ledgerTable,
+        lockTimeoutMilliseconds: migrationLockMilliseconds,
       });
-      await client.query(statements.protectLedger(location, ledgerTable));
-      return applied;
+      if (!location.ready) await client.query(statements.protectLedger(location, ledgerTable));
+      return applied.length;
     });
-    await this.#locations.markReady(location.id, version);
-    return version;
   }
 
   /** Removes everything of the location, half-made or whole, and its row last. */

@@ -1,4 +1,5 @@
 import { fault } from "../error.ts";
+import { countStatements, runsOutsideTransaction } from "./transaction.ts";
 
 /** One numbered SQL file. */
 export interface Migration {
@@ -8,6 +9,8 @@ export interface Migration {
   readonly sql: string;
   /** Hex SHA-256 of the file's bytes. */
   readonly sha256: string;
+  /** False: its one statement can't run in a transaction, and is safe to repeat. */
+  readonly isTransactional: boolean;
 }
 
 /** What a tenant's own ledger says was applied. */
@@ -18,8 +21,9 @@ export interface AppliedMigration {
 }
 
 /**
- * Orders files by number and checks that they run 1, 2, 3 … without gaps.
- * @throws E_MIGRATION_NAME
+ * Orders files by number and checks that they run 1, 2, 3 … without gaps, and that one outside a transaction has one
+ * statement: a failure between two would leave nobody knowing how far it came.
+ * @throws E_MIGRATION_NAME, E_MIGRATION_STATEMENTS
  */
 export function orderMigrations(
   files: readonly { file: string; sql: string; sha256: string }[],
@@ -27,7 +31,14 @@ export function orderMigrations(
   const migrations = files.map(({ file, sql, sha256 }) => {
     const match = /^(\d{4})_[a-z0-9_-]+\.sql$/.exec(file);
     if (!match) throw fault("E_MIGRATION_NAME", `The migration "${file}" is not named like 0001_name.sql.`);
-    return { file, sql, sha256, number: Number(match[1]) };
+    const isTransactional = !runsOutsideTransaction(sql);
+    if (!isTransactional && countStatements(sql) !== 1) {
+      throw fault(
+        "E_MIGRATION_STATEMENTS",
+        `The migration "${file}" runs outside a transaction and has not one statement.`,
+      );
+    }
+    return { file, sql, sha256, number: Number(match[1]), isTransactional };
   });
   migrations.sort((a, b) => a.number - b.number);
   for (const [index, migration] of migrations.entries()) {

@@ -46,6 +46,7 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     idempotencyKeys: directory.idempotencyKeys,
     regions,
     operators: directory.operators,
+    clock,
     status,
     urls: { tenant: (slug) => tenantUrl(settings, slug) },
     onFault,

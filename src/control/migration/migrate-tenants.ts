@@ -1,0 +1,48 @@
+import { type ErrorJson, RowhouseError, toRowhouseError } from "../../core/error.ts";
+import { copyEntries } from "../directory.ts";
+import type { RegionContext } from "../region-context.ts";
+import type { StoredLocation } from "../tenant-data/locations.ts";
+
+/** What became of one tenant. `later`: it was in use, and nothing is wrong with it. */
+export type TenantMigration =
+  | { readonly slug: string; readonly outcome: "applied" | "skipped" }
+  | { readonly slug: string; readonly outcome: "later"; readonly error: ErrorJson }
+  | { readonly slug: string; readonly outcome: "failed"; readonly error: ErrorJson };
+
+/**
+ * Brings tenants of this region to the newest schema of its current release, so many at a time. One that fails keeps
+ * nobody else back. The directory learns all of the new versions at once, after the tenants' own ledgers have them: a
+ * crash between leaves tenants that are asked once more, and have nothing to apply.
+ */
+export async function migrateTenants(
+  context: RegionContext,
+  wish: { readonly slugs: readonly string[]; readonly concurrency: number },
+): Promise<TenantMigration[]> {
+  const { migrations } = context.release();
+  const target = migrations.at(-1)?.number ?? 0;
+  const locations = (await context.locations.findAll(wish.slugs)).values();
+  const results: TenantMigration[] = [];
+  const work = async (): Promise<void> => {
+    for (const location of locations) results.push(await migrateOne(context, location));
+  };
+  await Promise.all(Array.from({ length: wish.concurrency }, work));
+  const current = results.flatMap(({ slug, outcome }) =>
+    outcome === "applied" || outcome === "skipped" ? [slug] : [],
+  );
+  if (current.length > 0) {
+    await context.locations.setSchemaVersions(current, target);
+    await copyEntries(context.pool, await context.directory.setSchemaVersions(current, target));
+  }
+  return results;
+}
+
+async function migrateOne(context: RegionContext, location: StoredLocation): Promise<TenantMigration> {
+  const slug = location.slug ?? "";
+  try {
+    const applied = await context.tenantData.applyMigrations(location, context.release().migrations);
+    return { slug, outcome: applied > 0 ? "applied" : "skipped" };
+  } catch (thrown) {
+    const isBusy = thrown instanceof RowhouseError && thrown.code === "E_MIGRATION_BUSY";
+    return { slug, outcome: isBusy ? "later" : "failed", error: toRowhouseError(thrown).toJSON() };
+  }
+}
