@@ -5,6 +5,7 @@ import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { figureTable } from "./figure.ts";
+import { measureMigrations } from "./migrations.ts";
 import { measureSystem } from "./system.ts";
 
 /** The part's figures as Markdown. */
@@ -12,6 +13,7 @@ type Part = () => Promise<string>;
 
 const parts: Readonly<Record<string, Part>> = {
   system: async () => `## The system\n\n${figureTable(await measureSystem())}`,
+  migrations: async () => `## Migrations over the fleet\n\n${figureTable(await measureMigrations())}`,
   requests: async () => {
     await runScript("requests.ts");
     const text = await readFile(new URL("./requests.md", import.meta.url), "utf8");
