@@ -7,7 +7,7 @@ const maximumCacheKeyBytes = 512;
 const maximumCacheValueBytes = 1_000_000;
 
 /** A year; longer is a mistake in the unit. */
-const maximumTtlSeconds = 366 * 86_400;
+export const maximumCacheTtlSeconds = 366 * 86_400;
 
 /** Wider than a slug, for parts of the platform that have no tenant; no character means anything to a cache. */
 const tenantPattern = /^[a-z0-9][a-z0-9_-]{0,62}$/;
@@ -35,10 +35,10 @@ export function checkCacheEntry(value: string, ttlSeconds: number): void {
     throw fault("E_ARGUMENT", `A cache value has at most ${maximumCacheValueBytes} bytes of valid Unicode.`);
   }
   // One millisecond is the shortest that a cache can count.
-  if (!(ttlSeconds >= 0.001 && ttlSeconds <= maximumTtlSeconds)) {
+  if (!(ttlSeconds >= 0.001 && ttlSeconds <= maximumCacheTtlSeconds)) {
     throw fault(
       "E_ARGUMENT",
-      `A cache entry's ttlSeconds is 0.001 to ${maximumTtlSeconds}, not ${ttlSeconds}.`,
+      `A cache entry's ttlSeconds is 0.001 to ${maximumCacheTtlSeconds}, not ${ttlSeconds}.`,
     );
   }
 }
