@@ -22,7 +22,11 @@ export interface Tenant {
 /** The tenant's database, compatible with `pg.Pool`; `replica` reads from a standby and may lag behind. */
 export type TenantDatabase = TenantPool & { readonly replica: TenantPool };
 
-/** The tenant's part of the region's cache. Values are anything that JSON holds; any may be forgotten at any time. */
+/**
+ * The tenant's part of the region's cache. Values are anything that JSON holds; any may be forgotten at any time. While
+ * the cache is away `get` finds nothing and `remember` loads. `set` and `delete` reject then, because an older value
+ * may still be there for others to read.
+ */
 export interface TenantCache {
   get<T = unknown>(key: string): Promise<T | undefined>;
   /** Default 300 s. */

@@ -7,7 +7,8 @@ export interface CacheKey {
 
 /**
  * A region's cache. It may forget anything at any time; values are text of at most 1 MB (1,000,000 bytes), times to
- * live 1 ms to a year. All methods @throws E_ARGUMENT for what is outside these limits.
+ * live 1 ms to a year. All methods @throws E_ARGUMENT for what is outside these limits. While the engine is away all
+ * methods reject within seconds; a write that was rejected may have happened or not.
  */
 export interface Cache {
   get(key: CacheKey): Promise<string | undefined>;

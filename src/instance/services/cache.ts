@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { fault } from "../../core/error.ts";
+import { fault, UserError } from "../../core/error.ts";
 import type { Cache } from "../../ports/cache.ts";
 import type { Clock, Random } from "../../ports/clock.ts";
 import type { TenantCache } from "../tenant.ts";
@@ -32,7 +32,7 @@ export function createTenantCache(options: TenantCacheOptions): TenantCache {
   const address = (key: string) => ({ tenant: slug, key: `v:${shorten(key)}` });
   return {
     async get<T>(key: string) {
-      return parse<T>(await cache.get(address(key)));
+      return parse<T>(await forgiving(cache).get(address(key)));
     },
     async set(key, value, { ttlSeconds = defaultTtlSeconds } = {}) {
       const text = JSON.stringify(value);
@@ -112,7 +112,11 @@ async function renew(
 /** A cache that is away has nothing, and everyone may load: slow is better than down. */
 function forgiving(cache: Cache): Pick<Cache, "get" | "set" | "setIfAbsent" | "delete"> {
   return {
-    get: (key) => cache.get(key).catch(() => undefined),
+    get: (key) =>
+      cache.get(key).catch((error: unknown) => {
+        if (error instanceof UserError) throw error;
+        return undefined;
+      }),
     set: (key, value, options) => cache.set(key, value, options).catch(() => {}),
     setIfAbsent: (key, value, options) => cache.setIfAbsent(key, value, options).catch(() => true),
     delete: (key) => cache.delete(key).catch(() => {}),

@@ -120,6 +120,15 @@ describe("the cache", () => {
     const { clock, random } = region.platform;
     const alone = createTenantCache({ cache, clock, random, slug: "acme", loads: new Map() });
     expect(await alone.remember("k", 60, () => "loaded")).toBe("loaded");
+    expect(await alone.get("k")).toBeUndefined();
+    // What was there before may still be: who writes must know that it was not replaced.
+    await expect(alone.set("k", 1)).rejects.toThrow("away");
+    await expect(alone.delete("k")).rejects.toThrow("away");
+  });
+
+  it("refuses a key that is none, instead of never finding it", async () => {
+    await expect(acme.cache.get("\ud800")).rejects.toMatchObject({ code: "E_ARGUMENT" });
+    await expect(acme.cache.remember("\ud800", 60, () => 1)).rejects.toMatchObject({ code: "E_ARGUMENT" });
   });
 
   it("refuses a time to live that is none", () => {
