@@ -7,25 +7,26 @@ import type { PagesDependencies } from "./pages.ts";
 
 /** Sign-ups of the page: the same use cases as the API's, without an operator. */
 export function createPageSignups(parts: {
+  /** Read at each use: a region may join it while the page serves. */
   readonly config: Config;
   /** The regions that run; the map may change while the page serves. */
   readonly regions: ReadonlyMap<string, RegionControl>;
   readonly idempotencyKeys: IdempotencyKeys;
   readonly tenantUrl: (slug: string) => string;
 }): PagesDependencies["signups"] {
-  const { config, regions, idempotencyKeys } = parts;
+  const { regions, idempotencyKeys } = parts;
   const regionOfSignup = (id: string) => regions.get(id.slice(0, id.indexOf(".")));
   return {
     options: () => ({
-      domain: config.domain,
-      regions: Object.entries(config.regions).flatMap(([name, { jurisdiction }]) =>
+      domain: parts.config.domain,
+      regions: Object.entries(parts.config.regions).flatMap(([name, { jurisdiction }]) =>
         regions.has(name) ? [{ name, jurisdiction }] : [],
       ),
-      plans: Object.entries(config.plans).map(([name, { isolation }]) => ({ name, isolation })),
+      plans: Object.entries(parts.config.plans).map(([name, { isolation }]) => ({ name, isolation })),
       tenantUrlPattern: parts.tenantUrl("{slug}"),
     }),
     start: async (input, idempotencyKey = randomUUID()) => {
-      const region = admitSignup(input, { config, regions });
+      const region = admitSignup(input, { config: parts.config, regions });
       await idempotencyKeys.claim(idempotencyKey, input.region);
       return region.startSignup({ input, idempotencyKey });
     },

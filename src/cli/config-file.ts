@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { registerHooks } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -5,12 +6,15 @@ import { parseConfig } from "../core/config/parse.ts";
 import type { Config } from "../core/config/schema.ts";
 import { fault, RowhouseError } from "../core/error.ts";
 
+/** Files that this process has read before. */
+const readBefore = new Set<string>();
+
 /**
- * Runs the config file and checks what it exports.
+ * Runs the config file, as it is now, and checks what it exports.
  * @throws E_CONFIG with the file and line, or with the keys that are wrong
  */
 export async function loadConfig(file: string): Promise<Config> {
-  const url = pathToFileURL(file).href;
+  const url = freshUrl(pathToFileURL(file).href);
   const hooks = hookInto(url);
   let module: { default?: unknown };
   try {
@@ -31,6 +35,13 @@ export async function loadConfig(file: string): Promise<Config> {
     if (!(error instanceof RowhouseError)) throw error;
     throw fault(error.code as "E_CONFIG", `${file}: ${error.reason}`, { cause: error });
   }
+}
+
+/** Node runs a module once for each URL; a query makes another one of it. */
+function freshUrl(url: string): string {
+  if (readBefore.has(url)) return `${url}?read=${randomUUID()}`;
+  readBefore.add(url);
+  return url;
 }
 
 /**

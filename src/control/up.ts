@@ -7,6 +7,8 @@ export interface UpOptions {
   readonly configFile: string;
   /** What `configFile` says, parsed. */
   readonly config: Config;
+  /** Reads `configFile` again, which may name another region by now. @throws E_CONFIG */
+  readConfig(): Promise<Config>;
   /** Absolute. */
   readonly stateDirectory: string;
   readonly basePort: number;

@@ -8,14 +8,17 @@ const order: readonly ProcessKind[] = ["controller", "balancer", "instance"];
 
 const graceMilliseconds = 10_000;
 
-/** Ends all processes of a state folder but its databases, in order; returns how many there were. */
+/** Ends all processes of a state folder, or of one region, but the databases, in order; returns how many there were. */
 export async function stopProcesses(
   processes: ProcessTable,
   onStop: (record: ProcessRecord) => void = () => {},
+  region?: string,
 ): Promise<number> {
   let stopped = 0;
   for (const kind of order) {
-    const records = await processes.list(kind);
+    const records = (await processes.list(kind)).filter(
+      ({ labels }) => region === undefined || labels.region === region,
+    );
     await Promise.all(
       records.map(async (record) => {
         onStop(record);
@@ -29,9 +32,9 @@ export async function stopProcesses(
 
 /**
  * Kills what no record names: a crash between a start and its record leaves a process that only its environment
- * gives away. Linux only; returns how many there were.
+ * gives away. With `region` those that its arguments give to that region. Linux only; returns how many there were.
  */
-export async function killUnrecorded(folder: StateFolder): Promise<number> {
+export async function killUnrecorded(folder: StateFolder, region?: string): Promise<number> {
   if (process.platform !== "linux") return 0;
   const marker = `${stateFolderVariable}=${folder.path}\0`;
   const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 1 && pid !== process.pid);
@@ -39,6 +42,7 @@ export async function killUnrecorded(folder: StateFolder): Promise<number> {
   for (const pid of pids) {
     const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
     if (!`${environment}\0`.includes(marker) || processIdentity(pid) === undefined) continue;
+    if (region !== undefined && !(await isOfRegion(folder, region, pid))) continue;
     try {
       process.kill(pid, "SIGKILL");
       ended++;
@@ -47,4 +51,10 @@ export async function killUnrecorded(folder: StateFolder): Promise<number> {
     }
   }
   return ended;
+}
+
+/** Programs of Rowhouse name their region, and Postgres's tools a folder of it. */
+async function isOfRegion(folder: StateFolder, region: string, pid: number): Promise<boolean> {
+  const words = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return words.includes(`--region\0${region}\0`) || words.includes(`${folder.region(region)}/`);
 }

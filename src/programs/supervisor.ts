@@ -1,8 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import type { ReleasePackage } from "../api/region-rpc.ts";
+import { Regions } from "../control/regions/regions.ts";
 import { buildRelease } from "../control/release/build.ts";
 import type { StatusDocument } from "../control/status.ts";
-import type { RunningSupervisor, UpOptions, UpProgress, UpSummary } from "../control/up.ts";
+import type { RunningSupervisor, UpOptions, UpSummary } from "../control/up.ts";
+import { toRowhouseError } from "../core/error.ts";
+import { createDns } from "../embedded/dns.ts";
+import { checkPorts } from "../embedded/fixed-ports.ts";
 import { planListeners } from "../embedded/listeners.ts";
 import { ProcessTable } from "../embedded/processes.ts";
 import { ensureToken, loopbackOf, type Settings, writeSettings } from "../embedded/settings.ts";
@@ -14,8 +19,8 @@ import { openLogFile } from "./log-file.ts";
 import type { LogEntry } from "./log-line.ts";
 import { type OpenDirectory, startDirectory } from "./supervisor/directory.ts";
 import { startEntrances } from "./supervisor/entrances.ts";
-import { checkPorts } from "./supervisor/ports.ts";
-import { regionStatusWithout, SupervisedRegion } from "./supervisor/regions.ts";
+import { LiveSettings } from "./supervisor/live-settings.ts";
+import { RegionSet } from "./supervisor/region-set.ts";
 
 /** What must be undone at the end, newest first. */
 type Cleanup = () => Promise<void>;
@@ -45,36 +50,46 @@ export async function startSupervisor(options: UpOptions): Promise<RunningSuperv
 async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[]): Promise<UpSummary> {
   const { onProgress, signal } = options;
   const ground = await takeState(options, folder, cleanups);
-  const regions = await startRegions(ground, options, cleanups);
+  const building = build(options, folder);
+  building.catch(() => {});
+  const regions = new RegionSet({ ...ground, release: building });
+  cleanups.push(() => regions.stacks.stopWatching());
+  // A region that is just being made need not be waited for: the next `up` goes on with it.
+  signal.addEventListener("abort", () => void regions.stacks.stopWatching(), { once: true });
+  const wanted = await startRegions(ground, regions, options);
   // Both are waited for, also when one fails: what is half made could not be cleaned up.
-  const [opened, built] = await Promise.allSettled([
-    openTheDirectory(ground, options, cleanups),
-    build(options, folder),
-  ]);
+  const [opened, built] = await Promise.allSettled([openTheDirectory(ground, options, cleanups), building]);
   if (opened.status === "rejected") throw opened.reason;
   if (built.status === "rejected") throw built.reason;
   signal.throwIfAborted();
 
   const status = () => describeStatus(ground, regions);
   const { settings, internalToken, log } = ground;
+  const administration = administerRegions(ground, regions, opened.value);
   const entrances = await startEntrances({
     settings,
     internalToken,
     directory: opened.value,
-    regions,
+    regions: regions.controls,
+    regionStacks: administration,
     status,
     log,
   });
   cleanups.push(() => entrances.close());
   onProgress({ at: "edge", message: `listening at ${ground.url}` });
-  await Promise.all(regions.map((region) => bringUp(region, built.value, signal, onProgress)));
+  const onRegion = (message: string) => onProgress({ at: "region", message });
+  await Promise.all(wanted.map((name) => regions.stacks.bringUp(name, onRegion, signal)));
+  await administration.resume(onRegion, (name, error) =>
+    onRegion(`${name}: ${toRowhouseError(error).message}`),
+  );
+  signal.throwIfAborted();
   return summarize(ground, await status());
 }
 
 /** What the parts of one `up` stand on. */
 interface Ground {
   readonly folder: StateFolder;
-  readonly settings: Settings;
+  readonly settings: LiveSettings;
   readonly processes: ProcessTable;
   readonly internalToken: string;
   readonly url: string;
@@ -99,25 +114,38 @@ async function takeState(options: UpOptions, folder: StateFolder, cleanups: Clea
   const processes = new ProcessTable(folder);
   // What an earlier supervisor left running works by its settings, and is only taken over when they are the same.
   if ((await writeSettings(folder, settings)).changed) await stopProcesses(processes);
-  await checkPorts(settings, processes);
   const internalToken = await ensureToken(folder.internalToken);
   cleanups.push(() => stopLeftovers(folder, processes, options.onProgress));
-  return { folder, settings, processes, internalToken, url, apiUrl, log };
+  const live = new LiveSettings({ folder, settings, readConfig: options.readConfig });
+  return { folder, settings: live, processes, internalToken, url, apiUrl, log };
 }
 
+/** @throws E_PORT_IN_USE before anything is started */
 async function startRegions(
   ground: Ground,
+  regions: RegionSet,
   options: UpOptions,
-  cleanups: Cleanup[],
-): Promise<SupervisedRegion[]> {
-  const started = Object.entries(options.config.regions).filter(([, region]) => region.start);
-  const regions = started.map(([name]) => new SupervisedRegion({ ...ground, name }));
-  for (const region of regions) {
-    options.onProgress({ at: "region", message: `${region.name}: starting` });
-    await region.start();
-    cleanups.push(() => region.stopWatching());
+): Promise<readonly string[]> {
+  const wanted = await regions.stacks.wanted();
+  await checkPorts(ground.settings.current, ground.processes, wanted);
+  for (const name of wanted) {
+    options.onProgress({ at: "region", message: `${name}: starting` });
+    await regions.start(name);
   }
-  return regions;
+  return wanted;
+}
+
+function administerRegions(ground: Ground, regions: RegionSet, { directory, pool }: OpenDirectory): Regions {
+  const { settings } = ground;
+  return new Regions({
+    stacks: regions.stacks,
+    directory,
+    dns: createDns({ pool, zone: settings.current.config.domain }),
+    config: () => settings.current.config,
+    declare: (name) => settings.declare(name),
+    onReady: (name) => regions.open(name),
+    onLeaving: (name) => regions.close(name),
+  });
 }
 
 async function openTheDirectory(
@@ -126,28 +154,26 @@ async function openTheDirectory(
   cleanups: Cleanup[],
 ): Promise<OpenDirectory> {
   const { folder, settings, log } = ground;
-  const opened = await startDirectory(folder, settings, (message) => log({ level: "info", message }));
+  const opened = await startDirectory(folder, settings.current, (message) => log({ level: "info", message }));
   cleanups.push(() => opened.close());
   options.onProgress({ at: "directory", message: "ready" });
   return opened;
 }
 
-async function describeStatus(ground: Ground, regions: readonly SupervisedRegion[]): Promise<StatusDocument> {
+async function describeStatus(ground: Ground, regions: RegionSet): Promise<StatusDocument> {
   const { settings, url, apiUrl } = ground;
-  const statuses = Object.keys(settings.config.regions).map((name) => {
-    const running = regions.find((region) => region.name === name);
-    return running ? running.status() : regionStatusWithout(settings, name, "stopped", null);
-  });
-  return { version: settings.version, pid: process.pid, url, apiUrl, regions: await Promise.all(statuses) };
+  const { version } = settings.current;
+  return { version, pid: process.pid, url, apiUrl, regions: await regions.status() };
 }
 
 function summarize({ settings, folder, url, apiUrl }: Ground, status: StatusDocument): UpSummary {
+  const { host, basePort } = settings.current;
   return {
     pid: process.pid,
     url,
     consoleUrl: `${url}/console`,
     apiUrl,
-    dnsAddress: `${loopbackOf(settings.host)}:${planListeners(settings.basePort).dns}`,
+    dnsAddress: `${loopbackOf(host)}:${planListeners(basePort).dns}`,
     stateDirectory: folder.path,
     regions: status.regions
       .filter((region) => region.status !== "stopped")
@@ -160,13 +186,7 @@ function summarize({ settings, folder, url, apiUrl }: Ground, status: StatusDocu
   };
 }
 
-interface BuiltRelease {
-  readonly version: string;
-  readonly sha256: string;
-  readonly zip: Uint8Array;
-}
-
-async function build(options: UpOptions, folder: StateFolder): Promise<BuiltRelease> {
+async function build(options: UpOptions, folder: StateFolder): Promise<ReleasePackage> {
   const appFile = resolve(dirname(options.configFile), options.config.app);
   const { manifest, sha256, zipFile } = await buildRelease({
     appFile,
@@ -174,19 +194,6 @@ async function build(options: UpOptions, folder: StateFolder): Promise<BuiltRele
   });
   options.onProgress({ at: "release", message: `${manifest.name} ${manifest.version} built` });
   return { version: manifest.version, sha256, zip: await readFile(zipFile) };
-}
-
-async function bringUp(
-  region: SupervisedRegion,
-  release: BuiltRelease,
-  signal: AbortSignal,
-  onProgress: (event: UpProgress) => void,
-): Promise<void> {
-  await region.untilAnswering(signal);
-  onProgress({ at: "region", message: `${region.name}: databases ready` });
-  await region.ship(release);
-  await region.untilReady(signal);
-  onProgress({ at: "region", message: `${region.name}: ready` });
 }
 
 /** Every part gets its end, whatever an earlier one threw; the first fault is told. */

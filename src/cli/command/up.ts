@@ -29,7 +29,8 @@ export function addUp(parent: Command, invocation: Invocation): void {
       const { port, host } = options;
       if (!options.detach) {
         const reporting = options.reportToParent === true;
-        await runForeground(invocation, { ...location, config, basePort: port, host, reporting });
+        const readConfig = () => loadConfig(location.configFile);
+        await runForeground(invocation, { ...location, config, readConfig, basePort: port, host, reporting });
         return;
       }
       const summary = await startDetached(invocation, { ...location, basePort: port, host });

@@ -1,3 +1,4 @@
+import type { Dns } from "../../ports/dns.ts";
 import type { RegionContext } from "../region-context.ts";
 
 const ttlSeconds = 60;
@@ -46,4 +47,13 @@ export async function publishRegion(context: RegionContext): Promise<void> {
     ttlSeconds,
     values: [host],
   });
+}
+
+/** Takes back what {@link publishRegion} made. Names that the wildcard stood for then lead nowhere. */
+export async function unpublishRegion(
+  context: Pick<RegionContext, "config"> & { readonly dns: Pick<Dns, "remove"> },
+  region: string,
+): Promise<void> {
+  if (region === defaultRegion(context)) await context.dns.remove(`*.${context.config.domain}`, "CNAME");
+  for (const type of ["A", "AAAA"] as const) await context.dns.remove(regionHost(context, region), type);
 }

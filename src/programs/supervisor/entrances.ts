@@ -3,8 +3,10 @@ import { type ServerType, serve } from "@hono/node-server";
 import { createApi } from "../../api/app.ts";
 import { createPageSignups } from "../../api/page-signups.ts";
 import { createPages } from "../../api/pages.ts";
+import type { RegionControl } from "../../control/region-control.ts";
+import type { Regions } from "../../control/regions/regions.ts";
 import type { StatusDocument } from "../../control/status.ts";
-import { toRowhouseError } from "../../core/error.ts";
+import { fault, toRowhouseError } from "../../core/error.ts";
 import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { createDnsServer } from "../../embedded/dns.ts";
 import { createEdge } from "../../embedded/edge.ts";
@@ -13,23 +15,25 @@ import { loopbackOf, regionSettings, type Settings } from "../../embedded/settin
 import { DirectoryCopy } from "../../instance/directory-copy.ts";
 import type { LogEntry } from "../log-line.ts";
 import type { OpenDirectory } from "./directory.ts";
-import type { SupervisedRegion } from "./regions.ts";
+import type { LiveSettings } from "./live-settings.ts";
 
 export interface EntrancesOptions {
-  readonly settings: Settings;
+  readonly settings: LiveSettings;
   readonly internalToken: string;
   readonly directory: OpenDirectory;
-  readonly regions: readonly SupervisedRegion[];
+  /** Those that may be used, as they come and go. */
+  readonly regions: ReadonlyMap<string, RegionControl>;
+  readonly regionStacks: Regions;
   readonly status: () => Promise<StatusDocument>;
   readonly log: (entry: LogEntry) => void;
 }
 
 /** Everything that strangers and operators reach: the edge with the sign-up page, the control API, and DNS. */
 export async function startEntrances(options: EntrancesOptions): Promise<{ close(): Promise<void> }> {
-  const { settings, directory, status } = options;
+  const { settings: live, directory, regions, regionStacks, status } = options;
+  const settings = live.current;
   const plan = planListeners(settings.basePort);
   const clock = createSystemClock();
-  const regions = new Map(options.regions.map((region) => [region.name, region.control]));
   const copy = new DirectoryCopy({
     regionPool: directory.pool,
     regionConnection: directory.connection,
@@ -41,10 +45,13 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     options.log({ level: "error", message: toRowhouseError(error).message });
   const api = createApi({
     version: settings.version,
-    config: settings.config,
+    get config() {
+      return live.current.config;
+    },
     directory: directory.directory,
     idempotencyKeys: directory.idempotencyKeys,
     regions,
+    regionStacks,
     operators: directory.operators,
     clock,
     status,
@@ -53,7 +60,9 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
   });
   const pages = createPages({
     signups: createPageSignups({
-      config: settings.config,
+      get config() {
+        return live.current.config;
+      },
       regions,
       idempotencyKeys: directory.idempotencyKeys,
       tenantUrl: (slug) => tenantUrl(settings, slug),
@@ -68,7 +77,9 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
       const entry = await copy.lookup(slug);
       // The balancer's answer would tell that someone is just signing up.
       if (!entry || entry.state === "provisioning" || entry.state === "failed") return undefined;
-      return { region: entry.region, balancerUrl: balancerUrl(settings, entry.region) };
+      // Its region may be gone with all that could say so.
+      if (entry.state === "closed" && !regions.has(entry.region)) throw fault("E_TENANT_CLOSED");
+      return { region: entry.region, balancerUrl: balancerUrl(live.current, entry.region) };
     },
     // With its environment, which says from where a sign-up comes.
     apex: pages.fetch,

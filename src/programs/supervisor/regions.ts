@@ -7,32 +7,23 @@ import {
 } from "../../api/region-rpc.ts";
 import type { RegionControl, RegionStatus } from "../../control/region-control.ts";
 import { fault, RowhouseError } from "../../core/error.ts";
-import { type ProcessRecord, type ProcessTable, programFile } from "../../embedded/processes.ts";
+import type { ProcessRecord, ProcessTable } from "../../embedded/processes.ts";
 import { loopbackOf, regionSettings, type Settings } from "../../embedded/settings.ts";
-import type { StateFolder } from "../../embedded/state-folder.ts";
 
 const pollMilliseconds = 50;
 const readyTimeoutMilliseconds = 120_000;
-const restartPauseMilliseconds = 500;
 /** Instances that don't come up for so long won't. */
 const troubleMilliseconds = 10_000;
 
-/** One region as the supervisor sees it: a controller process that is kept alive, and its RPC. */
+/** One region as the supervisor sees it: its controller's RPC, and what can be told without. */
 export class SupervisedRegion {
   readonly name: string;
   readonly control: RegionControl;
-  readonly #parts: {
-    readonly folder: StateFolder;
-    readonly settings: Settings;
-    readonly processes: ProcessTable;
-  };
+  readonly #parts: { readonly settings: Settings; readonly processes: ProcessTable };
   readonly #address: RegionAddress;
-  readonly #stopping = new AbortController();
-  #watching: Promise<void> | undefined;
 
   constructor(parts: {
     readonly name: string;
-    readonly folder: StateFolder;
     readonly settings: Settings;
     readonly processes: ProcessTable;
     readonly internalToken: string;
@@ -42,12 +33,6 @@ export class SupervisedRegion {
     const { listeners } = regionSettings(parts.settings, parts.name);
     this.#address = { url: `http://127.0.0.1:${listeners.controller}`, internalToken: parts.internalToken };
     this.control = createRegionClient(this.#address);
-  }
-
-  /** Starts the controller, or takes over the one that runs, and starts it again whenever it ends. */
-  async start(): Promise<void> {
-    const controller = await this.#ensure();
-    this.#watching = this.#watch(controller);
   }
 
   /** Resolves when the controller answers. @throws E_REGION_UNAVAILABLE */
@@ -90,34 +75,6 @@ export class SupervisedRegion {
   /** What can be said of a region without its controller. */
   statusWhile(status: "down" | "stopped", controller?: ProcessRecord): RegionStatus {
     return regionStatusWithout(this.#parts.settings, this.name, status, controller?.pid ?? null);
-  }
-
-  /** Looks after the controller no longer; it runs on. */
-  async stopWatching(): Promise<void> {
-    this.#stopping.abort();
-    await this.#watching;
-  }
-
-  #ensure(): Promise<ProcessRecord> {
-    return this.#parts.processes.ensure({
-      name: `${this.name}.controller`,
-      kind: "controller",
-      command: process.execPath,
-      args: [programFile("controller"), "--state", this.#parts.folder.path, "--region", this.name],
-      labels: { region: this.name },
-    });
-  }
-
-  async #watch(first: ProcessRecord): Promise<void> {
-    const { signal } = this.#stopping;
-    let controller = first;
-    while (!signal.aborted) {
-      await this.#parts.processes.exited(controller, signal).catch(() => {});
-      if (signal.aborted) return;
-      // A controller that can't start must not take the machine with it.
-      await sleep(restartPauseMilliseconds, undefined, { signal }).catch(() => {});
-      if (!signal.aborted) controller = await this.#ensure();
-    }
   }
 
   async #until(signal: AbortSignal, holds: () => Promise<boolean>): Promise<void> {
