@@ -41,7 +41,7 @@ export function secretLogin(parts: {
 }
 
 /** A secret's text; `undefined` when there is none. */
-async function readSecret(client: SecretsManagerClient, name: string): Promise<string | undefined> {
+export async function readSecret(client: SecretsManagerClient, name: string): Promise<string | undefined> {
   try {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: name }));
     return SecretString;

@@ -20,7 +20,10 @@ export interface ControlDatabase {
 }
 
 /** Makes the database and the role that owns it, unless they are there. The role is no superuser. */
-export async function ensureControlDatabase(databases: Databases, where: ControlDatabase): Promise<void> {
+export async function ensureControlDatabase(
+  databases: Pick<Databases, "endpoint" | "administrator">,
+  where: ControlDatabase,
+): Promise<void> {
   const login = await ensureLogin(where);
   const administrator = new WriterPool({
     endpoint: await databases.endpoint(where.server),

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fault } from "../../core/error.ts";
+import { checkServerName, isServerName } from "../../core/database/server-name.ts";
 import type { DatabaseCredentials } from "../../ports/databases.ts";
 import type { Keys } from "../../ports/keys.ts";
 import { readJson, writeFileAtomically } from "../state-folder.ts";
@@ -35,21 +35,14 @@ export const administratorRole = "postgres";
 /** What standbys log in as. */
 export const replicationRole = "rowhouse_replication";
 
-const namePattern = /^[a-z][a-z0-9_-]{0,62}$/;
-
-/** @throws E_ARGUMENT for a name that is no folder's */
+/** @throws E_ARGUMENT for a name that no server can have */
 export function serverFolder(folder: string, name: string): string {
-  if (!namePattern.test(name)) {
-    throw fault("E_ARGUMENT", `"${name}" is no name for a database server.`, {
-      remedy: "Use up to 63 lower-case letters, digits, hyphens and underscores, a letter first.",
-    });
-  }
-  return join(folder, name);
+  return join(folder, checkServerName(name));
 }
 
 /** `undefined` when there is no such server. @throws E_STATE_CORRUPT */
 export async function readServer(folder: string, name: string): Promise<ServerState | undefined> {
-  return namePattern.test(name) ? readJson<ServerState>(join(folder, name, "server.json")) : undefined;
+  return isServerName(name) ? readJson<ServerState>(join(folder, name, "server.json")) : undefined;
 }
 
 export async function writeServer(folder: string, state: ServerState): Promise<void> {
@@ -61,7 +54,7 @@ export async function writeServer(folder: string, state: ServerState): Promise<v
 
 /** Removes the server's folder and all in it, if there is one. */
 export async function removeServer(folder: string, name: string): Promise<void> {
-  if (!namePattern.test(name)) return;
+  if (!isServerName(name)) return;
   // A tool whose starter was killed may still write into it for a moment.
   await rm(serverFolder(folder, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 }
@@ -69,7 +62,7 @@ export async function removeServer(folder: string, name: string): Promise<void> 
 /** Names of all servers of the folder, also of those half made or half deleted. */
 export async function serverNames(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  return (await readdir(folder)).filter((name) => namePattern.test(name)).toSorted();
+  return (await readdir(folder)).filter(isServerName).toSorted();
 }
 
 /** All servers of the folder, by name. @throws E_STATE_CORRUPT */

@@ -2,6 +2,7 @@ import dns, { type LookupAddress } from "node:dns";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import net from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 
 /**
  * The emulated account's network on this machine, for one process: host names of a names file resolve to the loopback
@@ -9,6 +10,9 @@ import net from "node:net";
  * into a program by `node --import <this file>` with ROWHOUSE_TEST_NAMES set to one or more files with `:` between;
  * within a test call {@link mapNames}. On Linux all of 127.0.0.0/8 is there; elsewhere it is not.
  */
+
+const awaitedSuffix = ".rds.amazonaws.com";
+const awaitedMilliseconds = 20_000;
 
 /** JSON of a names file: host name → loopback address. */
 type Names = Readonly<Record<string, string>>;
@@ -53,23 +57,19 @@ function readNames(file: string): Names {
 type LookupOptions = { readonly all?: boolean } | number | undefined;
 
 function patchLookup(files: readonly string[]): (() => void)[] {
-  const find = (host: unknown): LookupAddress | undefined => {
-    const name = String(host).toLowerCase().replace(/\.$/, "");
-    const address = files.map((file) => readNames(file)[name]).find((found) => found !== undefined);
-    return address === undefined ? undefined : { address, family: 4 };
-  };
+  const find = (host: unknown) => findName(files, String(host).toLowerCase().replace(/\.$/, ""));
   const wantsAll = (options: LookupOptions) => typeof options === "object" && options.all === true;
   const { lookup } = dns;
   const { lookup: lookupPromise } = dns.promises;
-  dns.lookup = ((host: string, ...rest: unknown[]) => {
-    const found = find(host);
+  dns.lookup = (async (host: string, ...rest: unknown[]) => {
+    const found = await find(host);
     if (!found) return Reflect.apply(lookup, dns, [host, ...rest]);
     const callback = rest.at(-1) as (error: null, ...answer: unknown[]) => void;
     const answer = wantsAll(rest[0] as LookupOptions) ? [[found]] : [found.address, found.family];
     process.nextTick(callback, null, ...answer);
-  }) as typeof lookup;
+  }) as unknown as typeof lookup;
   dns.promises.lookup = (async (host: string, options?: LookupOptions) => {
-    const found = find(host);
+    const found = await find(host);
     if (!found) return Reflect.apply(lookupPromise, dns.promises, [host, options]);
     return wantsAll(options) ? [found] : found;
   }) as typeof lookupPromise;
@@ -81,6 +81,18 @@ function patchLookup(files: readonly string[]): (() => void)[] {
       dns.promises.lookup = lookupPromise;
     },
   ];
+}
+
+/**
+ * The emulator says `available` of a database server before its Postgres can be up; RDS says so afterwards. So names of
+ * database servers are waited for.
+ */
+async function findName(files: readonly string[], name: string): Promise<LookupAddress | undefined> {
+  for (const deadline = Date.now() + awaitedMilliseconds; ; await pause(20)) {
+    const address = files.map((file) => readNames(file)[name]).find((found) => found !== undefined);
+    if (address !== undefined) return { address, family: 4 };
+    if (!name.endsWith(awaitedSuffix) || Date.now() > deadline) return undefined;
+  }
 }
 
 /** Replaces a method by one that is called with rewritten arguments. */

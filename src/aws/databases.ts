@@ -1,0 +1,217 @@
+import {
+  CreateDBInstanceCommand,
+  type DBInstance,
+  DeleteDBInstanceCommand,
+  ModifyDBInstanceCommand,
+  paginateDescribeDBInstances,
+  StartDBInstanceCommand,
+} from "@aws-sdk/client-rds";
+import { checkServerName, isServerName } from "../core/database/server-name.ts";
+import { fault } from "../core/error.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { DatabaseServerStatus, Databases } from "../ports/databases.ts";
+import { isAwsError } from "./fault.ts";
+import {
+  type AdministerParts,
+  notFoundNames,
+  type OpenParts,
+  RdsAddresses,
+  RdsLogins,
+} from "./rds/addresses.ts";
+import { deleteAdministrator, ensureAdministrator } from "./rds/administrator.ts";
+import { instanceIdentifier, instanceParameters, isOwn, serverOf } from "./rds/instance.ts";
+import { describeInstance, isBroken, statusMeaning } from "./rds/status.ts";
+import type { RegionResources } from "./resources.ts";
+
+type CreateServer = Parameters<Databases["create"]>[0];
+
+interface CreateParts extends AdministerParts {
+  readonly resources: Pick<RegionResources, "prefix" | "region" | "keyArn" | "databases">;
+  readonly clock: Clock;
+  readonly log?: (message: string) => void;
+}
+
+/** For whoever only connects. Needs `rds:DescribeDBInstances`. */
+export function openDatabases(parts: OpenParts): Pick<Databases, "endpoint"> {
+  return new RdsAddresses(parts);
+}
+
+/** For whoever makes databases and roles on servers that others make. Needs `secretsmanager:GetSecretValue` too. */
+export function administerDatabases(parts: AdministerParts): Pick<Databases, "endpoint" | "administrator"> {
+  return new RdsLogins(parts);
+}
+
+/**
+ * Each server an RDS instance for PostgreSQL with Multi-AZ: the standby takes every write together with the primary, and
+ * RDS promotes it in 60 to 120 seconds, under the same host name. To make one takes 5 to 15 minutes.
+ */
+export function createDatabases(parts: CreateParts): Databases {
+  return new RdsDatabases(parts);
+}
+
+const existsNames = ["DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"];
+const stateNames = ["InvalidDBInstanceState", "InvalidDBInstanceStateFault"];
+const capacityNames = ["InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault"];
+
+/** Between two questions to RDS about work that takes minutes. */
+const pollMilliseconds = 10_000;
+/** RDS takes a quarter of this; whoever asks again afterwards goes on with what is there. */
+const deadlineMilliseconds = 3_600_000;
+
+class RdsDatabases extends RdsLogins implements Databases {
+  readonly #parts: CreateParts;
+
+  constructor(parts: CreateParts) {
+    super(parts);
+    this.#parts = parts;
+  }
+
+  async create(server: CreateServer): Promise<void> {
+    const name = checkServerName(server.name);
+    await this.#until(name, "is not available yet", async () => {
+      const instance = (await this.find(name)) ?? (await this.#make(name, server.size ?? "shared"));
+      if (instance === undefined) return { is: "unknown" };
+      if (isBroken(instance.DBInstanceStatus)) throw brokenFault(instance);
+      if (instance.DBInstanceStatus === "stopped") await this.#start(instance);
+      return isReady(instance) ? "done" : { is: instance.DBInstanceStatus };
+    });
+  }
+
+  async describe(name: string): Promise<DatabaseServerStatus | undefined> {
+    const instance = await this.find(name);
+    return instance && describeInstance(name, instance);
+  }
+
+  async list(): Promise<readonly DatabaseServerStatus[]> {
+    const found: DatabaseServerStatus[] = [];
+    for await (const page of paginateDescribeDBInstances({ client: this.rds }, {})) {
+      const own = page.DBInstances?.filter((instance) => isOwn(instance, this.prefix)) ?? [];
+      found.push(...own.map((instance) => describeInstance(serverOf(instance, this.prefix), instance)));
+    }
+    return found.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  async delete(name: string): Promise<void> {
+    if (!isServerName(name)) return;
+    this.endpoints.delete(name);
+    await this.#until(name, "is not gone yet", async () => {
+      const instance = await this.find(name);
+      if (!instance) return "done";
+      if (statusMeaning(instance.DBInstanceStatus).server !== "deleting") await this.#remove(instance);
+      // An emulator has done it by now; RDS takes minutes.
+      return (await this.find(name)) ? { is: instance.DBInstanceStatus } : "done";
+    });
+    // Last, so that whoever finds a server finds its login too.
+    await deleteAdministrator({ client: this.secrets, prefix: this.prefix, server: name });
+    this.endpoints.delete(name);
+  }
+
+  /** Asks RDS for the instance; `undefined` when it says that there is one which it does not show yet. */
+  async #make(server: string, size: "shared" | "dedicated"): Promise<DBInstance | undefined> {
+    const { clock, resources } = this.#parts;
+    // Before anything is made, so that a name that is too long leaves nothing behind.
+    instanceIdentifier(resources.prefix, server);
+    const secret = { client: this.secrets, prefix: this.prefix, server, keyArn: resources.keyArn };
+    const administrator = await ensureAdministrator(secret, clock);
+    const parameters = instanceParameters({ server, size, administrator, resources });
+    try {
+      return (await this.rds.send(new CreateDBInstanceCommand(parameters))).DBInstance;
+    } catch (error) {
+      if (isAwsError(error, ...capacityNames)) throw capacityFault(parameters.DBInstanceClass, error);
+      if (!isAwsError(error, ...existsNames)) throw error;
+      const found = await this.findAnyones(server);
+      if (found && !isOwn(found, this.prefix)) throw foreignFault(found);
+      return found;
+    }
+  }
+
+  async #start({ DBInstanceIdentifier }: DBInstance): Promise<void> {
+    await this.rds.send(new StartDBInstanceCommand({ DBInstanceIdentifier })).catch(ignoreState);
+  }
+
+  /** Deletes it without a last snapshot; what RDS refuses for now is tried again at the next look. */
+  async #remove(instance: DBInstance): Promise<void> {
+    const { DBInstanceIdentifier, DeletionProtection } = instance;
+    try {
+      if (DeletionProtection) {
+        await this.rds.send(
+          new ModifyDBInstanceCommand({
+            DBInstanceIdentifier,
+            DeletionProtection: false,
+            ApplyImmediately: true,
+          }),
+        );
+      }
+      await this.rds.send(
+        new DeleteDBInstanceCommand({
+          DBInstanceIdentifier,
+          SkipFinalSnapshot: true,
+          DeleteAutomatedBackups: true,
+        }),
+      );
+    } catch (error) {
+      if (isAwsError(error, ...notFoundNames)) return;
+      const isStillProtected =
+        isAwsError(error, "InvalidParameterCombination") && /protect/i.test(error.message);
+      if (!isStillProtected) ignoreState(error);
+    }
+  }
+
+  /** Looks until it is done. @throws E_DATABASE_UNAVAILABLE when it is not after an hour */
+  async #until(
+    name: string,
+    what: string,
+    look: () => Promise<"done" | { readonly is: string | undefined }>,
+  ): Promise<void> {
+    const { clock, log } = this.#parts;
+    const deadline = clock.elapsedMilliseconds() + deadlineMilliseconds;
+    let last: string | undefined;
+    for (;;) {
+      const seen = await look();
+      if (seen === "done") return;
+      if (seen.is !== last) log?.(`database server ${name}: RDS says ${seen.is}`);
+      last = seen.is;
+      if (clock.elapsedMilliseconds() >= deadline)
+        throw fault("E_DATABASE_UNAVAILABLE", `The database server ${name} ${what}: RDS says ${seen.is}.`);
+      await clock.sleep(pollMilliseconds);
+    }
+  }
+}
+
+/**
+ * A new instance is also backed up, changed and restarted before it is `available`, and in the same words as an old one
+ * that serves all the while; the first backup tells them apart.
+ */
+function isReady({ DBInstanceStatus, Endpoint, LatestRestorableTime }: DBInstance): boolean {
+  if (Endpoint?.Address === undefined) return false;
+  if (DBInstanceStatus === "available") return true;
+  return statusMeaning(DBInstanceStatus).node === "running" && LatestRestorableTime !== undefined;
+}
+
+/** The instance is in a state that does not allow it just now. */
+function ignoreState(error: unknown): void {
+  if (!isAwsError(error, ...stateNames)) throw error;
+}
+
+function brokenFault({ DBInstanceIdentifier, DBInstanceStatus }: DBInstance): Error {
+  const reason = `RDS says "${DBInstanceStatus}" of the instance ${DBInstanceIdentifier}.`;
+  if (DBInstanceStatus === "storage-full")
+    return fault("E_DISK_FULL", reason, { remedy: "Raise its maximum storage in the RDS console." });
+  return fault("E_DATABASE_UNAVAILABLE", reason, {
+    remedy:
+      "The instance's events in the RDS console say why; put that right, or delete the server and make it anew.",
+  });
+}
+
+function capacityFault(instanceClass: string | undefined, cause: Error): Error {
+  return fault("E_AWS_UNAVAILABLE", `AWS has no ${instanceClass} free in the region's zones.`, {
+    cause,
+    remedy: "Try again later, or name another instance class in rowhouse.config.ts.",
+  });
+}
+
+function foreignFault({ DBInstanceIdentifier }: DBInstance): Error {
+  return fault("E_CONFLICT", `The RDS instance ${DBInstanceIdentifier} is not this deployment's.`, {
+    remedy: "Choose another prefix for the deployment, or delete that instance.",
+  });
+}
