@@ -9,7 +9,7 @@ import { balancerContract } from "../ports/balancer.contract.ts";
 
 balancerContract("embedded", async () => {
   const { balancer, dispose } = await startTestBalancer();
-  return { balancer, host: "127.0.0.1", dispose };
+  return { balancer, nextHost: () => "127.0.0.1", dispose };
 });
 
 describe("the balancer process", () => {

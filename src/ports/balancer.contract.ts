@@ -11,26 +11,26 @@ interface TestTarget {
   readonly requests: string[];
 }
 
-const settled = { timeout: 15_000, interval: 20 };
-
 /**
- * What every balancer must do. `make` gives one without targets; `host` is where the tests listen so that it reaches
- * them.
+ * What every balancer must do. `make` gives one without targets; `nextHost` says where the next of the tests' targets is
+ * to listen so that it reaches it. `settleMilliseconds` is how long a change of a target's state may take (default 15 s).
  */
 export function balancerContract(
   name: string,
-  make: () => Promise<{ readonly balancer: Balancer; readonly host: string; dispose(): Promise<void> }>,
+  make: () => Promise<{ readonly balancer: Balancer; nextHost(): string; dispose(): Promise<void> }>,
+  options: { readonly settleMilliseconds?: number } = {},
 ): void {
-  describe(`${name}: balancer`, () => {
+  const settled = { timeout: options.settleMilliseconds ?? 15_000, interval: 20 };
+  describe(`${name}: balancer`, { timeout: 4 * settled.timeout }, () => {
     let balancer: Balancer;
-    let host: string;
+    let nextHost: () => string;
     let dispose: () => Promise<void>;
     let url: string;
     const servers = new Set<Server>();
     let counter = 0;
 
     beforeAll(async () => {
-      ({ balancer, host, dispose } = await make());
+      ({ balancer, nextHost, dispose } = await make());
       ({ url } = await balancer.describe());
     });
     afterEach(async () => {
@@ -55,6 +55,7 @@ export function balancerContract(
         return answer(request, response);
       });
       servers.add(server);
+      const host = nextHost();
       await new Promise<void>((resolve) => server.listen(0, host, resolve));
       const { port } = server.address() as AddressInfo;
       return { id, address: `${host}:${port}`, zone: counter % 2 === 0 ? "a" : "b", requests };
@@ -190,7 +191,7 @@ export function balancerContract(
     });
 
     test("lists a target that nobody answers for as not healthy", async () => {
-      await balancer.register({ id: "i-nobody", address: `${host}:1`, zone: "a" });
+      await balancer.register({ id: "i-nobody", address: `${nextHost()}:1`, zone: "a" });
       const target = (await balancer.targets()).find(({ id }) => id === "i-nobody");
       expect(["initial", "unhealthy"]).toContain(target?.state);
     });
