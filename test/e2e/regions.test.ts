@@ -111,7 +111,10 @@ describe("regions", () => {
     const begun = await system.api("/v1/regions/eu-central-1?wait=0", { method: "DELETE" });
     expect(begun.status).toBe(202);
     await expect
-      .poll(() => readFile(join(system.stateDirectory, "stacks.json"), "utf8"), { interval: 5, timeout: 20_000 })
+      .poll(() => readFile(join(system.stateDirectory, "stacks.json"), "utf8"), {
+        interval: 5,
+        timeout: 20_000,
+      })
       .toContain("deleting");
     await kill(pid);
     await system.up();
@@ -135,7 +138,10 @@ describe("regions", () => {
       body: JSON.stringify({ name: "eu-central-1" }),
     });
     await expect
-      .poll(() => existsSync(join(regionFolder("eu-central-1"), "databases")), { interval: 5, timeout: 20_000 })
+      .poll(() => existsSync(join(regionFolder("eu-central-1"), "databases")), {
+        interval: 5,
+        timeout: 20_000,
+      })
       .toBe(true);
     await kill(pid);
     await system.up();

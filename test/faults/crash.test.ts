@@ -140,7 +140,9 @@ describe.runIf(process.platform === "linux")("crashes", () => {
     const before = await system.status();
     const writing = startWriting("without supervisor");
     kill(before.pid);
-    const atBalancer = await system.tenant("north", "/api/books?limit=1", { at: system.balancerUrl(0) });
+    const atBalancer = await system.tenant("north", "/api/books?limit=1", {
+      at: system.balancerUrl("eu-west-1"),
+    });
     expect(atBalancer.status).toBe(200);
     await system.up();
     await writing.stop();

@@ -21,8 +21,27 @@ export interface CliResult {
   json<T>(): T;
 }
 
-/** A whole Rowhouse on a state folder of its own, driven as an operator does: by the CLI. */
-export class System {
+/** A whole Rowhouse, driven as an operator does: by the CLI and the API. */
+export interface TestSystem {
+  /** Tenants are one label below it. */
+  readonly domain: string;
+  /** URLs at which anyone may ask for any tenant by the Host header. */
+  readonly entrances: readonly string[];
+  balancerUrl(region: string): string;
+  cli(...args: string[]): Promise<CliResult>;
+  json<T>(...args: string[]): Promise<T>;
+  status(): Promise<StatusDocument>;
+  api(path: string, init?: RequestInit): Promise<Response>;
+  tenant(slug: string, path: string, init?: RequestInit & { readonly at?: string }): Promise<Response>;
+  dispose(): Promise<void>;
+}
+
+/** The bookshop's regions in the config's order, by which their ports are. */
+const bookshopRegions = ["eu-west-1", "eu-central-1", "us-east-1"];
+
+/** One on this machine, on a state folder of its own. */
+export class System implements TestSystem {
+  readonly domain = "localhost";
   readonly basePort: number;
   readonly folder: string;
   readonly stateDirectory: string;
@@ -43,9 +62,12 @@ export class System {
     return `http://localhost:${this.basePort + 1}`;
   }
 
-  /** `index` is the region's place in the config. */
-  balancerUrl(index: number): string {
-    return `http://localhost:${this.basePort + 10 + index}`;
+  get entrances(): readonly string[] {
+    return [this.url, this.balancerUrl("eu-west-1")];
+  }
+
+  balancerUrl(region: string): string {
+    return `http://localhost:${this.basePort + 10 + bookshopRegions.indexOf(region)}`;
   }
 
   /** Runs `rowhouse <args>` on this state folder to its end. */
