@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
+import { contentDisposition } from "../core/object/disposition.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ObjectInfo, Objects } from "../ports/objects.ts";
 import { objectsPath, type SigningKey, verifyObjectPath } from "./object-url.ts";
-
-/** Types that a browser shows without running anything in them; all others are downloads. */
-const inlineTypes = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|(audio|video)\/[\w.+-]+|text\/plain)(;|$)/i;
 
 /**
  * Answers signed links from `Objects.url` on a tenant's host. Resolves to false, without touching the response, for
@@ -73,7 +71,7 @@ async function serve(objects: Pick<Objects, "get" | "head">, key: string, exchan
 function describe(info: ObjectInfo, maxAgeSeconds: number): Record<string, string> {
   return {
     "content-type": info.contentType,
-    "content-disposition": disposition(info),
+    "content-disposition": contentDisposition(info.key, info.contentType),
     etag: info.etag,
     "last-modified": info.lastModified.toUTCString(),
     "accept-ranges": "bytes",
@@ -83,18 +81,6 @@ function describe(info: ObjectInfo, maxAgeSeconds: number): Record<string, strin
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
   };
-}
-
-/** The key's last segment as the file's name, in both forms of RFC 6266. */
-function disposition(info: ObjectInfo): string {
-  const name = info.key.slice(info.key.lastIndexOf("/") + 1);
-  const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, "_");
-  const encoded = encodeURIComponent(name).replace(
-    /['()*]/g,
-    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  const type = inlineTypes.test(info.contentType) ? "inline" : "attachment";
-  return `${type}; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
 /** RFC 9110, 13.1.2 and 13.1.3: the ETag decides where one is given, and the date where not. */

@@ -10,6 +10,7 @@ import {
   checkPurgePrefix,
   checkUrlExpiry,
   clipRange,
+  defaultContentType,
   pageLength,
 } from "../core/object/key.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -59,12 +60,7 @@ class FolderObjects implements FileObjects {
     this.#index = index;
   }
 
-  async put({
-    key,
-    body,
-    contentType = "application/octet-stream",
-    condition,
-  }: PutObject): Promise<ObjectInfo> {
+  async put({ key, body, contentType = defaultContentType, condition }: PutObject): Promise<ObjectInfo> {
     checkObjectKey(key);
     checkContentType(contentType);
     const staged = await this.#bodies.stage(newId(), body);

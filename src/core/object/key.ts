@@ -56,6 +56,9 @@ export function pageLength(limit: number = maximumPageLength): number {
   return Math.min(limit, maximumPageLength);
 }
 
+/** The type of an object that was put without one. */
+export const defaultContentType = "application/octet-stream";
+
 /** A media type with parameters (RFC 9110, 8.3), so that it can be sent as a header. */
 const contentTypePattern =
   /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;\s*[\w!#$&^.+-]+=([\w!#$&^.+-]+|"[\w !#$&^.,:;=?@'()*/+-]*"))*$/;
@@ -82,15 +85,31 @@ export function checkUrlExpiry(expiresInSeconds: number): void {
   }
 }
 
+/** A range of an object's bytes, both ends inclusive. */
+interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** @throws E_ARGUMENT when it is no range of any object */
+export function checkRange(range: ByteRange): void {
+  const { start, end } = range;
+  const wholeNumbers = Number.isSafeInteger(start) && Number.isSafeInteger(end);
+  if (!wholeNumbers || start < 0 || end < start)
+    throw fault("E_ARGUMENT", `${start}–${end} is not a range of bytes.`);
+}
+
 /**
  * The bytes that a range names in an object of `size` bytes, both ends inclusive.
  * @throws E_ARGUMENT when it starts at or past the end, or is no range
  */
-export function clipRange(range: { readonly start: number; readonly end: number }, size: number) {
-  const { start, end } = range;
-  const wholeNumbers = Number.isSafeInteger(start) && Number.isSafeInteger(end);
-  if (!wholeNumbers || start < 0 || end < start || start >= size) {
-    throw fault("E_ARGUMENT", `The range ${start}–${end} is not inside an object of ${size} bytes.`);
-  }
-  return { start, end: Math.min(end, size - 1) };
+export function clipRange(range: ByteRange, size: number): ByteRange {
+  checkRange(range);
+  if (range.start >= size) throw rangeFault(range);
+  return { start: range.start, end: Math.min(range.end, size - 1) };
+}
+
+/** E_ARGUMENT for a range that starts at or past the object's end. */
+export function rangeFault({ start, end }: ByteRange): Error {
+  return fault("E_ARGUMENT", `The range ${start}–${end} starts past the object's end.`);
 }

@@ -18,6 +18,9 @@ declare module "vitest" {
 const startMilliseconds = 60_000;
 const logs = fileURLToPath(new URL("../../../.cache/logs", import.meta.url));
 
+/** How many keys or versions the emulator's S3 lists in a page when it isn't told. */
+export const emulatedPageLength = 20;
+
 /** An emulator that others wrote: moto's server. */
 export interface Emulator {
   readonly endpoint: string;
@@ -30,8 +33,14 @@ export async function startEmulator(): Promise<Emulator> {
   const log = createWriteStream(`${logs}/moto-${port}.log`);
   const server = spawn(await pythonProgram("moto_server"), ["-H", "127.0.0.1", "-p", String(port)], {
     stdio: ["ignore", "pipe", "pipe"],
-    // Its own start-up is most of the time; without these it would look for Docker and for instance types.
-    env: { ...process.env, MOTO_EC2_LOAD_DEFAULT_AMIS: "true", MOTO_ENABLE_ISO_REGIONS: "false" },
+    env: {
+      ...process.env,
+      // Its own start-up is most of the time; without these it would look for Docker and for instance types.
+      MOTO_EC2_LOAD_DEFAULT_AMIS: "true",
+      MOTO_ENABLE_ISO_REGIONS: "false",
+      // S3's pages hold 1,000 by default: too many to write for a test that wants to turn one.
+      MOTO_S3_DEFAULT_MAX_KEYS: String(emulatedPageLength),
+    },
   });
   server.stdout.pipe(log);
   server.stderr.pipe(log);
