@@ -34,6 +34,7 @@ const throttlingFaults = new Set([
   "PriorRequestNotComplete",
   "ProvisionedThroughputExceededException",
   "RequestLimitExceeded",
+  "RequestThrottled",
   "SlowDown",
   "Throttling",
   "ThrottlingException",
