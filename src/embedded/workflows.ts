@@ -4,12 +4,12 @@ import { DBOS, Error as DbosErrors } from "@dbos-inc/dbos-sdk";
 import { dbRetryConfig } from "@dbos-inc/dbos-sdk/internal/utils";
 import { fault } from "../core/error.ts";
 import { decide, type StepPlan, type WorkflowEvent } from "../core/workflow/decide.ts";
+import { perform, toJson } from "../core/workflow/perform.ts";
 import { hasEnded, stateOf } from "../core/workflow/state.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { WorkflowDefinition, WorkflowExecution, Workflows } from "../ports/workflows.ts";
 import { type ConnectOptions, isConnectionLoss } from "../postgres/connect.ts";
 import { WriterPgPool } from "../postgres/pg-pool.ts";
-import { perform, toJson } from "./workflows/attempts.ts";
 import { Executions } from "./workflows/executions.ts";
 import { readExecution, readExecutions } from "./workflows/records.ts";
 
@@ -216,12 +216,12 @@ class DbosWorkflows implements Workflows {
   }
 
   #means(id: string, action: { readonly type: "run" | "undo"; readonly step: string }) {
-    const log = (error: unknown) =>
-      this.#options.log?.({
-        level: "error",
-        message: `${id}: ${action.type} ${action.step}: ${describeError(error)}`,
-      });
-    return { clock: this.#options.clock, signal: this.#stopping.signal, log };
+    const { clock, log } = this.#options;
+    return {
+      pause: (seconds: number) => clock.sleep(seconds * 1000, this.#stopping.signal),
+      onFailure: (thrown: unknown) =>
+        log?.({ level: "error", message: `${id}: ${action.type} ${action.step}: ${describeError(thrown)}` }),
+    };
   }
 
   /** The recorded event, or what `act` gives and is then recorded. Stands still for good when the engine stops. */

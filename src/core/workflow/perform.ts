@@ -1,25 +1,32 @@
-import { toRowhouseError } from "../../core/error.ts";
-import type { WorkflowEvent } from "../../core/workflow/decide.ts";
-import { resultsOf } from "../../core/workflow/results.ts";
-import { defaultRetryPolicy, retryDelaySeconds } from "../../core/workflow/retry.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { WorkflowStep } from "../../ports/workflows.ts";
+import { toRowhouseError } from "../error.ts";
+import type { WorkflowEvent } from "./decide.ts";
+import { resultsOf } from "./results.ts";
+import { defaultRetryPolicy, type RetryPolicy, retryDelaySeconds } from "./retry.ts";
+
+type Work<Result> = (input: unknown, results: Readonly<Record<string, unknown>>) => Promise<Result>;
 
 interface Action {
   readonly type: "run" | "undo";
-  readonly step: WorkflowStep<unknown>;
+  readonly step: {
+    readonly name: string;
+    readonly retry?: RetryPolicy;
+    readonly run: Work<unknown>;
+    readonly undo?: Work<void>;
+  };
   readonly input: unknown;
   readonly history: readonly WorkflowEvent[];
 }
 
-/**
- * Does one action of a saga, with its retries, and says as an event how it went: it fails only when `signal` is
- * aborted during a pause. What was thrown goes to `log`; the history keeps its code and message.
- */
-export async function perform(
-  action: Action,
-  { clock, signal, log }: { clock: Clock; signal: AbortSignal; log: (error: unknown) => void },
-): Promise<WorkflowEvent> {
+/** What the engine that performs an action gives it. */
+interface Means {
+  /** Waits between two attempts; where it rejects, so does the action, and nothing is decided about the step. */
+  readonly pause: (seconds: number) => Promise<void>;
+  /** Is told what the last attempt threw; the history keeps its code and message. */
+  readonly onFailure: (thrown: unknown) => void;
+}
+
+/** Does one action of a saga, with its retries, and says as an event how it went. */
+export async function perform(action: Action, { pause, onFailure }: Means): Promise<WorkflowEvent> {
   const { step, type } = action;
   const policy = step.retry ?? defaultRetryPolicy;
   for (let attempt = 1; ; attempt++) {
@@ -28,11 +35,11 @@ export async function perform(
     } catch (thrown) {
       const delaySeconds = retryDelaySeconds(policy, attempt, thrown);
       if (delaySeconds === undefined) {
-        log(thrown);
+        onFailure(thrown);
         const error = toRowhouseError(thrown).toJSON();
         return { type: type === "run" ? "stepFailed" : "undoFailed", step: step.name, error };
       }
-      await clock.sleep(delaySeconds * 1000, signal);
+      await pause(delaySeconds);
     }
   }
 }

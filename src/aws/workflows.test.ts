@@ -1,0 +1,7 @@
+import { createWorkflowRegion } from "../../test/support/aws/workflow-region.ts";
+import { workflowsContract } from "../ports/workflows.contract.ts";
+
+workflowsContract("aws", async () => {
+  const region = await createWorkflowRegion();
+  return { workflows: region.open(), reopen: async () => region.open(), dispose: region.dispose };
+});
