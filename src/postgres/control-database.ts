@@ -1,6 +1,7 @@
 import { fault } from "../core/error.ts";
 import type { DatabaseCredentials, Databases } from "../ports/databases.ts";
 import type { ConnectOptions } from "./connect.ts";
+import { createDatabase } from "./create-database.ts";
 import { quoteIdentifier, quoteLiteral } from "./identifier.ts";
 import { WriterPool } from "./pool.ts";
 import { generatePassword, scramVerifier } from "./scram.ts";
@@ -39,16 +40,10 @@ export async function ensureControlDatabase(
       const verifier = quoteLiteral(scramVerifier(login.password));
       await administrator.query(`CREATE ROLE ${owner} LOGIN PASSWORD ${verifier}`);
     }
-    const database = await administrator.query("SELECT FROM pg_database WHERE datname = $1", [
-      where.database,
-    ]);
-    const name = quoteIdentifier(where.database);
-    if (!database.rowCount) {
-      // Only who may act as the owner can give it a database; a superuser may anyway, RDS's administrator may not.
-      await administrator.query(`GRANT ${owner} TO CURRENT_USER`);
-      await administrator.query(`CREATE DATABASE ${name} OWNER ${owner}`);
-    }
-    await administrator.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`);
+    // Only who may act as the owner can give it a database; a superuser may anyway, RDS's administrator may not.
+    await administrator.query(`GRANT ${owner} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE`);
+    await createDatabase(administrator, where.database, login.user);
+    await administrator.query(`REVOKE ALL ON DATABASE ${quoteIdentifier(where.database)} FROM PUBLIC`);
   } finally {
     await administrator.end();
   }

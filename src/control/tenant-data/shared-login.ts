@@ -29,9 +29,10 @@ export async function ensureSharedLogin(
   );
   const password = await parts.keys.decrypt(rows[0]?.password ?? "", roleContext(sharedRole));
   const found = await parts.serverPool.query("SELECT FROM pg_roles WHERE rolname = $1", [sharedRole]);
+  // Without NOSUPERUSER, which CREATE means anyway, and which only a superuser may say of a role that is there.
   const verb = found.rowCount ? "ALTER" : "CREATE";
   await parts.serverPool.query(
-    `${verb} ROLE ${sharedRole} LOGIN NOINHERIT NOSUPERUSER NOCREATEDB NOCREATEROLE
+    `${verb} ROLE ${sharedRole} LOGIN NOINHERIT NOCREATEDB NOCREATEROLE
        PASSWORD ${quoteLiteral(scramVerifier(password))};
      GRANT CONNECT ON DATABASE ${quoteIdentifier(where.database)} TO ${sharedRole}`,
   );

@@ -8,8 +8,9 @@ export interface Verifiers {
 }
 
 /**
- * Makes the two roles: neither is more than a login. The administrator becomes a member of both, so that it may
- * give them what they own without being a superuser (RDS has none).
+ * Makes the two roles: neither is more than a login. The administrator becomes a member of both, with their rights and
+ * the right to act as them, so that it may give them what they own without being a superuser (RDS has none): who makes
+ * a role may by that alone only administer it.
  */
 export function createRoles(location: DataLocation, verifiers: Verifiers): string {
   const attributes = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT";
@@ -17,7 +18,7 @@ export function createRoles(location: DataLocation, verifiers: Verifiers): strin
   return `
     CREATE ROLE ${owner} ${attributes} PASSWORD ${literal(verifiers.owner)};
     CREATE ROLE ${app} ${attributes} PASSWORD ${literal(verifiers.app)};
-    GRANT ${owner}, ${app} TO CURRENT_USER;
+    GRANT ${owner}, ${app} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE;
     ALTER ROLE ${owner} SET search_path = ${name(location.schema)};
     ALTER ROLE ${app} SET search_path = ${name(location.schema)};`;
 }

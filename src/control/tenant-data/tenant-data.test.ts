@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startRdsServer } from "../../../test/support/aws/rds-server.ts";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/database.ts";
 import { oneServer } from "../../../test/support/one-server.ts";
 import { orderMigrations } from "../../core/migration/plan.ts";
 import type { Isolation } from "../../core/tenant/tenant.ts";
 import { createSystemRandom } from "../../embedded/clock.ts";
 import { createKeys } from "../../embedded/keys.ts";
+import type { Databases } from "../../ports/databases.ts";
 import { connect } from "../../postgres/connect.ts";
 import { applyMigrations, readMigrations } from "../../postgres/migrate.ts";
 import { Administration } from "./administration.ts";
@@ -27,9 +29,16 @@ const migrations = orderMigrations([
   sql("0002_function.sql", "CREATE FUNCTION shout(t text) RETURNS text LANGUAGE sql RETURN upper(t)"),
 ]);
 
-describe("tenant data", () => {
-  const databases = oneServer();
-  const administration = new Administration(databases);
+/** A superuser is what the embedded family has; RDS's administrator may less, and the same statements must do. */
+const kinds = [
+  { administrator: "a superuser", start: async () => ({ databases: oneServer(), stop: async () => {} }) },
+  { administrator: "RDS's administrator", start: startRdsServer },
+];
+
+describe.each(kinds)("tenant data, made by $administrator", ({ start }) => {
+  let databases: Databases;
+  let stop: () => Promise<void>;
+  let administration: Administration;
   let region: TestDatabase;
   let folder: string;
   let locations: Locations;
@@ -37,6 +46,8 @@ describe("tenant data", () => {
   const made: StoredLocation[] = [];
 
   beforeAll(async () => {
+    ({ databases, stop } = await start());
+    administration = new Administration(databases);
     region = await createTestDatabase();
     folder = await mkdtemp(join(tmpdir(), "rowhouse-tenant-data-"));
     const random = createSystemRandom();
@@ -61,6 +72,7 @@ describe("tenant data", () => {
     for (const location of made) await tenantData.drop(location);
     await administration.close();
     await region.drop();
+    await stop();
     await rm(folder, { recursive: true, force: true });
   });
 
@@ -103,6 +115,7 @@ describe("tenant data", () => {
   for (const isolation of ["schema", "database", "server"] as const) {
     it(`${isolation}: the app role reads and writes rows, and nothing else`, async () => {
       const location = await make(`one-${isolation}`, isolation);
+      const administrator = await databases.administrator(location.server);
       await asApp(location, async (client) => {
         await client.query("INSERT INTO books (title) VALUES ('Emma')");
         const { rows } = await client.query("SELECT shout(title) AS title FROM books");
@@ -116,7 +129,7 @@ describe("tenant data", () => {
           "TRUNCATE books",
           "CREATE ROLE intruder",
           `SET ROLE ${location.ownerRole}`,
-          "SET ROLE postgres",
+          `SET ROLE ${administrator.user}`,
           "DELETE FROM rowhouse_migrations",
           "SELECT pg_read_file('postgresql.conf')",
           "COPY books TO '/tmp/books'",
@@ -144,6 +157,22 @@ describe("tenant data", () => {
     await expect(enter(third, "postgres")).rejects.toMatchObject({ code: "42501" });
   });
 
+  it("orders text in the same way on every server", async () => {
+    for (const isolation of ["schema", "database"] as const) {
+      const location = await make(`order-${isolation}`, isolation);
+      await asApp(location, async (client) => {
+        const { rows } = await client.query(
+          `SELECT datlocprovider AS provider, datlocale AS locale, datcollate AS collate
+           FROM pg_database WHERE datname = current_database()`,
+        );
+        expect(rows).toEqual([{ provider: "b", locale: "C.UTF-8", collate: "C" }]);
+        const sorted = await client.query("SELECT t FROM unnest(ARRAY['b', 'B', 'ä', 'a']) AS t ORDER BY t");
+        expect(sorted.rows.map((row) => row.t)).toEqual(["B", "a", "b", "ä"]);
+        expect((await client.query("SELECT upper('ä') AS upper")).rows).toEqual([{ upper: "Ä" }]);
+      });
+    }
+  });
+
   it("keeps no password in clear", async () => {
     await make("secret", "schema");
     const { rows } = await region.pool.query<{ app_role: string; app_password: string }>(
@@ -152,6 +181,35 @@ describe("tenant data", () => {
     const password = await locations.openPassword(rows[0]!.app_role, rows[0]!.app_password);
     expect(password).toHaveLength(43);
     expect(JSON.stringify(rows)).not.toContain(password);
+  });
+
+  it("prepares a shared server again and again, and lets its shared login be one tenant at a time", async () => {
+    await Promise.all([
+      tenantData.prepareSharedServer("shared-1"),
+      tenantData.prepareSharedServer("shared-1"),
+    ]);
+    const location = await make("dense", "schema");
+    await tenantData.create(location, "shared");
+    await tenantData.create(location, "shared");
+    const { rows } = await region.pool.query<{ role: string; password: string }>(
+      "SELECT role, password FROM shared_logins",
+    );
+    const { role: user, password: sealed } = rows[0]!;
+    const client = await connect({
+      endpoint: await databases.endpoint("shared-1"),
+      database: location.database,
+      credentials: { user, password: await locations.openPassword(user, sealed) },
+      applicationName: "test",
+    });
+    try {
+      const count = `SELECT count(*)::int AS count FROM ${location.schema}.books`;
+      await expect(client.query(count)).rejects.toMatchObject({ code: "42501" });
+      await client.query(`SET ROLE ${location.appRole}`);
+      expect((await client.query(count)).rows).toEqual([{ count: 0 }]);
+      await expect(client.query(`SET ROLE ${location.ownerRole}`)).rejects.toMatchObject({ code: "42501" });
+    } finally {
+      await client.end();
+    }
   });
 
   it("can be begun again after any interruption, and dropped half-made", async () => {

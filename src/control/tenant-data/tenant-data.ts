@@ -4,6 +4,7 @@ import type { Connections } from "../../core/tenant/tenant.ts";
 import type { Databases } from "../../ports/databases.ts";
 import type { Keys } from "../../ports/keys.ts";
 import { connect } from "../../postgres/connect.ts";
+import { createDatabase } from "../../postgres/create-database.ts";
 import { quoteIdentifier } from "../../postgres/identifier.ts";
 import { applyMigrations } from "../../postgres/migrate.ts";
 import type { WriterPool } from "../../postgres/pool.ts";
@@ -206,17 +207,4 @@ export class TenantData {
 
 async function exists(client: pg.ClientBase, sql: string, value: string): Promise<boolean> {
   return ((await client.query(sql, [value])).rowCount ?? 0) > 0;
-}
-
-/** Two may come here at once; Postgres tells the later one by either code, as far as the first one had got. */
-const databaseExists: ReadonlySet<unknown> = new Set(["42P04", "23505"]);
-
-async function createDatabase(pool: WriterPool, database: string): Promise<void> {
-  if (await pool.use((client) => exists(client, "SELECT FROM pg_database WHERE datname = $1", database)))
-    return;
-  try {
-    await pool.query(`CREATE DATABASE ${quoteIdentifier(database)}`);
-  } catch (error) {
-    if (!databaseExists.has((error as { code?: unknown }).code)) throw error;
-  }
 }
