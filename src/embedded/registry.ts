@@ -1,5 +1,10 @@
 import { fault } from "../core/error.ts";
-import { checkRegistryWrite } from "../core/registry/attributes.ts";
+import {
+  checkNamedAttributes,
+  checkRegistryWrite,
+  itemTooLarge,
+  registryLimits,
+} from "../core/registry/attributes.ts";
 import type { Registry, RegistryAttributes, RegistryItem } from "../ports/registry.ts";
 import { prepareEngineTables } from "../postgres/engine-tables.ts";
 import type { WriterPool } from "../postgres/pool.ts";
@@ -65,25 +70,33 @@ class PostgresRegistry implements Registry {
     options: { readonly ifVersion?: number } = {},
   ): Promise<RegistryItem> {
     checkRegistryWrite(domain, name, changes);
+    checkNamedAttributes(changes);
+    const { ifVersion } = options;
     const entries = Object.entries(changes);
+    const changed = "(attributes || $3::jsonb) - $4::text[]";
     const { rows } = await this.#pool.query<RegistryItem>(
-      `UPDATE engine.registry_items SET attributes = (attributes || $3::jsonb) - $4::text[], version = version + 1
+      `UPDATE engine.registry_items SET attributes = ${changed}, version = version + 1
        WHERE domain = $1 AND name = $2 AND ($5::integer IS NULL OR version = $5)
+         AND octet_length((${changed})::text) <= $6
        RETURNING name, attributes, version`,
       [
         domain,
         name,
         JSON.stringify(Object.fromEntries(entries.filter(([, value]) => value !== null))),
         entries.flatMap(([key, value]) => (value === null ? [key] : [])),
-        options.ifVersion ?? null,
+        ifVersion ?? null,
+        registryLimits.attributesBytes,
       ],
     );
     if (rows[0]) return rows[0];
-    if (await this.get(domain, name)) return conflict(domain, name);
-    throw fault("E_NOT_FOUND", `The registry has no item ${domain}/${name}.`);
+    const current = await this.get(domain, name);
+    if (!current) throw fault("E_NOT_FOUND", `The registry has no item ${domain}/${name}.`);
+    if (ifVersion !== undefined && current.version !== ifVersion) return conflict(domain, name);
+    throw itemTooLarge(domain, name);
   }
 
   async query(domain: string, where: RegistryAttributes = {}): Promise<readonly RegistryItem[]> {
+    checkNamedAttributes(where);
     // Among scalar values, JSON containment is equality.
     const { rows } = await this.#pool.query<RegistryItem>(
       `SELECT name, attributes, version FROM engine.registry_items

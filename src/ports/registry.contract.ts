@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Registry } from "./registry.ts";
+import { type ContractSkips, skipCases } from "./contract-skips.ts";
+import type { Registry, RegistryAttributes } from "./registry.ts";
 
 /** What every launch registry must do. `make` gives one without items; reads see all finished writes. */
 export function registryContract(
   name: string,
   make: () => Promise<{ readonly registry: Registry; dispose(): Promise<void> }>,
+  options: { readonly skip?: ContractSkips } = {},
 ): void {
   describe(`${name}: registry`, () => {
+    skipCases(options.skip);
     let registry: Registry;
     let dispose: () => Promise<void>;
     beforeAll(async () => {
@@ -156,10 +159,67 @@ export function registryContract(
       expect(item?.version).toBe(9);
     });
 
-    test.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses the number %s", async (n) => {
-      await expect(registry.put("refuse", "i-1", { n })).rejects.toMatchObject({ code: "E_ARGUMENT" });
-      await expect(registry.put("refuse", "", { n: 1 })).rejects.toMatchObject({ code: "E_ARGUMENT" });
+    test.each([
+      ["a number that is none", { n: Number.NaN }],
+      ["an endless number", { n: Number.POSITIVE_INFINITY }],
+      ["a number that is too large", { n: 1e126 }],
+      ["a number that is too small", { n: -1e-131 }],
+      ["a zero character", { text: "a\0b" }],
+      ["half a character", { text: "\ud800" }],
+      ["an attribute without a name", { "": 1 }],
+      ["more than an item holds", { text: "x".repeat(400_000) }],
+    ])("refuses %s", async (_, attributes: RegistryAttributes) => {
+      await expect(registry.put("refuse", "i-1", attributes)).rejects.toMatchObject({ code: "E_ARGUMENT" });
       expect(await registry.query("refuse")).toEqual([]);
+    });
+
+    test("refuses keys that are empty or too long", async () => {
+      for (const [domain, item] of [
+        ["", "i-1"],
+        ["refuse-keys", ""],
+        ["refuse-keys", "x".repeat(1025)],
+        ["x".repeat(2049), "i-1"],
+      ] as const) {
+        await expect(registry.put(domain, item, { n: 1 })).rejects.toMatchObject({ code: "E_ARGUMENT" });
+      }
+      expect(await registry.query("refuse-keys")).toEqual([]);
+    });
+
+    test("keeps numbers of any size that DynamoDB knows", async () => {
+      const attributes = { large: 9.5e125, small: -1.5e-130, integer: 1e21, third: 1 / 3 };
+      await registry.put("numbers", "i-1", attributes);
+      expect((await registry.get("numbers", "i-1"))?.attributes).toEqual(attributes);
+      expect(await registry.query("numbers", { integer: 1e21, third: 1 / 3 })).toHaveLength(1);
+    });
+
+    const growTooLarge = async (domain: string) => {
+      await registry.put(domain, "i-1", { first: "x".repeat(300_000) });
+      await expect(registry.update(domain, "i-1", { second: "x".repeat(200_000) })).rejects.toMatchObject({
+        code: "E_ARGUMENT",
+      });
+    };
+
+    test("refuses the update that would make an item too large", () => growTooLarge("grow"));
+
+    test("an update that would make an item too large changes nothing", async () => {
+      await growTooLarge("grown");
+      expect(await registry.get("grown", "i-1")).toEqual({
+        name: "i-1",
+        attributes: { first: "x".repeat(300_000) },
+        version: 1,
+      });
+      await registry.update("grown", "i-1", { first: null, second: "x".repeat(200_000) });
+    });
+
+    test("takes many changes at once, and refuses more", async () => {
+      const many = (count: number) =>
+        Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, n]));
+      await registry.put("many", "i-1", many(100));
+      const updated = await registry.update("many", "i-1", { ...many(50), k0: null });
+      expect(Object.keys(updated.attributes)).toHaveLength(99);
+      await expect(registry.update("many", "i-1", many(51))).rejects.toMatchObject({ code: "E_ARGUMENT" });
+      expect(await registry.query("many", { k1: 1, k2: 2, k99: 99 })).toHaveLength(1);
+      await expect(registry.query("many", many(51))).rejects.toMatchObject({ code: "E_ARGUMENT" });
     });
   });
 }

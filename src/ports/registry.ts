@@ -1,4 +1,6 @@
-/** Attributes are text, numbers and booleans; what is secret is encrypted before it gets here. */
+/**
+ * Attributes are text, numbers and booleans, 384 KiB as JSON at most; what is secret is encrypted before it gets here.
+ */
 export type RegistryAttributes = Readonly<Record<string, string | number | boolean>>;
 
 export interface RegistryItem {
@@ -8,7 +10,10 @@ export interface RegistryItem {
   readonly version: number;
 }
 
-/** A region's launch registry: what an instance is to run, and what it says of itself. Items live in domains. */
+/**
+ * A region's launch registry: what an instance is to run, and what it says of itself. Items live in domains. What can't
+ * be kept is refused with E_ARGUMENT, as are an update or a query that name more than 50 attributes.
+ */
 export interface Registry {
   get(domain: string, name: string): Promise<RegistryItem | undefined>;
   /** Replaces all attributes. `ifVersion`: 0 means "only if absent". @throws E_CONFLICT */
