@@ -49,7 +49,7 @@ class PostgresQueues implements Queues {
   async ensure(queue: string, { visibilityTimeoutSeconds, maxReceives }: QueueOptions): Promise<void> {
     checkQueueName(queue);
     checkRange("visibilityTimeoutSeconds", visibilityTimeoutSeconds, 0, queueLimits.visibilityTimeoutSeconds);
-    checkRange("maxReceives", maxReceives, 1, 1000);
+    checkRange("maxReceives", maxReceives, 1, queueLimits.maxReceives);
     await this.#pool.query(
       `INSERT INTO engine.queues (name, visibility_timeout_seconds, max_receives) VALUES ($1, $2, $3)
        ON CONFLICT (name) DO UPDATE SET visibility_timeout_seconds = $2, max_receives = $3`,

@@ -3,13 +3,16 @@ import { checkMessageBody, checkQueueName, checkRange } from "./limits.ts";
 
 const refused = expect.objectContaining({ code: "E_ARGUMENT" });
 
-test.each(["a", "jobs_eu-west-1", "x".repeat(80)])("takes the queue name %s", (name) => {
+test.each(["a", "dead", "jobs_eu-west-1", "x".repeat(80)])("takes the queue name %s", (name) => {
   expect(() => checkQueueName(name)).not.toThrow();
 });
 
-test.each(["", "x".repeat(81), "a.fifo", "a b", "ü", "a\n"])("refuses the queue name %j", (name) => {
-  expect(() => checkQueueName(name)).toThrow(refused);
-});
+test.each(["", "x".repeat(81), "a.fifo", "a b", "ü", "a\n", "jobs-dead"])(
+  "refuses the queue name %j",
+  (name) => {
+    expect(() => checkQueueName(name)).toThrow(refused);
+  },
+);
 
 test.each(["a", "tab\tline\nreturn\r", "ü🏠", "x".repeat(262_144), "ü".repeat(131_072)])(
   "takes a body",

@@ -10,14 +10,24 @@ export const queueLimits = {
   visibilityTimeoutSeconds: 43_200,
   waitSeconds: 20,
   batch: 10,
+  maxReceives: 1000,
 } as const;
 
-/** 1 to 80 letters, digits, hyphens and underscores. @throws E_ARGUMENT */
+/** What a queue's name and this make the name of the queue of its dead letters, where an engine has one. */
+export const deadLetterSuffix = "-dead";
+
+/** 1 to 80 letters, digits, hyphens and underscores, not ending in what marks dead letters. @throws E_ARGUMENT */
 export function checkQueueName(name: string): void {
   if (!/^[A-Za-z0-9_-]{1,80}$/.test(name)) {
     throw fault(
       "E_ARGUMENT",
       `"${name}" is no queue's name: it takes 1 to 80 letters, digits, hyphens and underscores.`,
+    );
+  }
+  if (name.endsWith(deadLetterSuffix)) {
+    throw fault(
+      "E_ARGUMENT",
+      `"${name}" is no queue's name: names that end in "${deadLetterSuffix}" are for dead letters.`,
     );
   }
 }
