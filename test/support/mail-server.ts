@@ -2,25 +2,14 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { SMTPServer } from "smtp-server";
-
-/** A message as it arrived, before the server said whether it takes it. */
-export interface ArrivedMessage {
-  readonly from: string;
-  readonly to: readonly string[];
-  /** Headers and body as sent. */
-  readonly source: string;
-  /** Decoded. */
-  readonly subject: string;
-  /** The header's value, unfolded; `undefined` when there is none. */
-  header(name: string): string | undefined;
-}
+import { type ArrivedMessage, readMessage } from "./mail-message.ts";
 
 /** What the server answers: it takes the message, refuses it with a code, drops the connection, or stays silent. */
 export type MailAnswer = "accept" | "drop" | "silence" | { readonly code: number; readonly text: string };
 
 export interface TestMailServer {
   readonly url: string;
-  /** All that arrived whole, in order, whatever the answer was. */
+  /** All that arrived whole, in order and before it was answered, whatever the answer was. */
   readonly arrived: readonly ArrivedMessage[];
   /** How many messages are arriving just now, and the most that ever were. */
   readonly atOnce: { now: number; most: number };
@@ -41,7 +30,12 @@ export async function startMailServer(
     async onData(stream, session, callback) {
       atOnce.now++;
       atOnce.most = Math.max(atOnce.most, atOnce.now);
-      const message = toMessage(session.envelope, await text(stream));
+      const { mailFrom, rcptTo } = session.envelope;
+      const message = readMessage({
+        from: mailFrom ? mailFrom.address : "",
+        to: rcptTo.map(({ address }) => address),
+        source: await text(stream),
+      });
       const decision = await answer(message, arrived.push(message) - 1);
       atOnce.now--;
       if (decision === "accept") callback(null, "kept");
@@ -67,35 +61,4 @@ function dropConnection(server: SMTPServer, sessionId: string): void {
   for (const connection of server.connections) {
     if (connection.id === sessionId) connection._socket.destroy();
   }
-}
-
-function toMessage(
-  envelope: { mailFrom: { address: string } | false; rcptTo: readonly { address: string }[] },
-  source: string,
-): ArrivedMessage {
-  const headers = source
-    .slice(0, source.indexOf("\r\n\r\n"))
-    .replace(/\r\n[ \t]+/g, " ")
-    .split("\r\n");
-  const header = (name: string) =>
-    headers.find((line) => line.toLowerCase().startsWith(`${name.toLowerCase()}: `))?.slice(name.length + 2);
-  return {
-    from: envelope.mailFrom ? envelope.mailFrom.address : "",
-    to: envelope.rcptTo.map(({ address }) => address),
-    source,
-    subject: decodeWords(header("subject") ?? ""),
-    header,
-  };
-}
-
-/** Encoded words of RFC 2047; the space between two of them is none. */
-function decodeWords(text: string): string {
-  const joined = text.replace(/(\?=)\s+(=\?)/g, "$1$2");
-  return joined.replace(/=\?utf-8\?([bq])\?([^?]*)\?=/gi, (_, encoding: string, content: string) => {
-    if (encoding.toLowerCase() === "b") return Buffer.from(content, "base64").toString();
-    const bytes = content
-      .replaceAll("_", " ")
-      .replace(/=([0-9A-F]{2})/gi, (__, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-    return Buffer.from(bytes, "latin1").toString();
-  });
 }
