@@ -1,13 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type ContractSkips, skipCases } from "./contract-skips.ts";
 import type { Dns, DnsRecord } from "./dns.ts";
 
 /** What every zone's records must do. `make` gives an empty zone, NS and SOA apart. */
 export function dnsContract(
   name: string,
   make: () => Promise<{ readonly dns: Dns; readonly zone: string; dispose(): Promise<void> }>,
+  options: { readonly skip?: ContractSkips } = {},
 ): void {
   describe(`${name}: dns`, () => {
+    skipCases(options.skip);
     let dns: Dns;
     let zone: string;
     let dispose: () => Promise<void>;

@@ -42,7 +42,7 @@ export async function startCacheNode(): Promise<CacheNode> {
     daemonize: "no",
     "cluster-enabled": "yes",
     "cluster-config-file": "nodes.conf",
-    "cluster-node-timeout": 1500,
+    "cluster-node-timeout": 2000,
     // As in ElastiCache's parameter group: one lost shard does not stop the others.
     "cluster-require-full-coverage": "no",
     "cluster-allow-replica-migration": "no",
