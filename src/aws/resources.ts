@@ -92,6 +92,12 @@ export const awsNames = {
   queue: (prefix: string, queue: string) => `${prefix}-${queue}`,
 } as const;
 
+/** The shared database server that a region's stack brings; the region's control database is there too. */
+export const firstSharedServer = "shared-1";
+
+/** The directory's database server, which the global stack brings. */
+export const directoryDatabaseServer = "directory";
+
 /** Tags of a server: what it is and where it belongs. */
 export const awsTags = {
   prefix: "rowhouse:prefix",

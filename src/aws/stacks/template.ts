@@ -40,21 +40,25 @@ export const templateParameters = {
   cacheEndpoint: "CacheEndpoint",
 } as const;
 
-/** The peering of a region's network with the control plane's. */
-export interface PeeringTemplates {
+/** The stacks of a config, each as what `Part` is. They are deployed in this order. */
+export interface Parts<Part> {
+  /** The hosted zone, when it is to be made: the domain must be delegated to it before certificates can be issued. */
+  readonly zone?: Part;
+  /** The control plane, in the control region. */
+  readonly global: Part;
+  /** CloudFront, in us-east-1, where its certificate has to be. */
+  readonly edge: Part;
+  readonly regions: Readonly<Record<string, Part>>;
+  /** For each region, how its network and the control plane's are brought together. */
+  readonly peerings: Readonly<Record<string, Peering<Part>>>;
+}
+
+export interface Peering<Part> {
   /** In the region: the connection, and the controllers' routes to the control plane. */
-  readonly request: Template;
+  readonly request: Part;
   /** In the control region: the routes back, and what the controllers may reach. */
-  readonly accept: Template;
+  readonly accept: Part;
 }
 
 /** All templates of a config. */
-export interface Templates {
-  /** The hosted zone, when it is to be made: the domain must be delegated to it before certificates can be issued. */
-  readonly zone?: Template;
-  readonly global: Template;
-  /** CloudFront, in us-east-1, where its certificate has to be. */
-  readonly edge: Template;
-  readonly regions: Readonly<Record<string, Template>>;
-  readonly peerings: Readonly<Record<string, PeeringTemplates>>;
-}
+export type Templates = Parts<Template>;
