@@ -81,6 +81,9 @@ export function toAwsFault(error: unknown): unknown {
   if (credentialFaults.has(name))
     return fault("E_AWS_CREDENTIALS", `AWS did not accept the credentials (${name}).`, options);
   if (accessFaults.has(name)) return fault("E_AWS_ACCESS", `AWS refused: ${sentence(message)}`, options);
+  // The answer to a HEAD has no body: nothing but its status says why it failed.
+  if (name === "Unknown" && $metadata?.httpStatusCode === 403)
+    return fault("E_AWS_ACCESS", "AWS refused, and did not say why.", options);
   if (throttlingFaults.has(name))
     return fault(
       "E_AWS_THROTTLED",

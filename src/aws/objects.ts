@@ -184,8 +184,8 @@ class BucketObjects implements Objects {
   }
 
   /**
-   * The bucket's own address, which S3 serves as the application's host would: what a browser could run is saved, not
-   * shown. It lives no longer than the credentials that signed it, and those of a server's role live 6 hours at most
+   * The bucket's own address. A HEAD finds out the type, so that S3 serves the object as the application's host would:
+   * what a browser could run is saved, not shown. It lives no longer than the credentials that signed it, and those of a server's role live 6 hours at most
    * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html).
    */
   async url(key: string, { expiresInSeconds }: { readonly expiresInSeconds: number }): Promise<string> {
