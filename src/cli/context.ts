@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { RunningSupervisor, UpOptions, UpProgress } from "../control/up.ts";
+import type { Config } from "../core/config/schema.ts";
 
 /** What the command line may touch of the process that it runs in. */
 export interface CliContext {
@@ -25,6 +26,8 @@ export interface CliContext {
       readonly stateDirectory: string;
       onProgress(event: UpProgress): void;
     }): Promise<{ readonly stopped: number }>;
+    /** Where the config's deployed control plane answers. */
+    findControlPlane(config: Config): Promise<{ readonly apiUrl: string; readonly token: string }>;
   };
 }
 

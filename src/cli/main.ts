@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { awsAccess, importAws } from "./aws.ts";
 import type { CliContext } from "./context.ts";
 import { run } from "./run.ts";
 
@@ -31,6 +32,10 @@ async function createContext(): Promise<CliContext> {
       startSupervisor: async (options) =>
         (await import("../programs/supervisor.ts")).startSupervisor(options),
       stopEverything: async (options) => (await import("../programs/down.ts")).stopEverything(options),
+      findControlPlane: async (config) => {
+        const { findControlPlane } = await importAws(() => import("../aws/control-plane-access.ts"));
+        return findControlPlane(config, awsAccess(config.aws.controlRegion));
+      },
     },
   };
 }

@@ -76,7 +76,12 @@ export function startCli(
     stderr,
     signals,
     ...(options.parent ? { parent: options.parent } : {}),
-    programs: { startSupervisor: unexpected, stopEverything: unexpected, ...options.programs },
+    programs: {
+      startSupervisor: unexpected,
+      stopEverything: unexpected,
+      findControlPlane: unexpected,
+      ...options.programs,
+    },
   });
   return {
     exitCode,

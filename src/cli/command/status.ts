@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { StatusDocument } from "../../control/status.ts";
 import type { DatabaseNodeStatus } from "../../ports/databases.ts";
-import { ApiClient } from "../client.ts";
+import { openControlApi } from "../control-api.ts";
 import { example, type Invocation } from "../invocation.ts";
 import { table } from "../output.ts";
 
@@ -12,7 +12,7 @@ export function addStatus(parent: Command, invocation: Invocation): void {
     .description("show regions, databases and instances")
     .addHelpText("after", example(invocation, "$0 status"))
     .action(async (_options: object, command: Command) => {
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const status = await client.request<StatusDocument>("/v1/status");
       invocation.output.result(status, () => describe(status));
     });

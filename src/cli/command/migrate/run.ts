@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { MigrateDocument, MigrateProgress } from "../../../control/migration/run.ts";
 import { fault } from "../../../core/error.ts";
-import { ApiClient } from "../../client.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 
 interface RunOptions {
@@ -22,7 +22,7 @@ export function addMigrateRun(parent: Command, invocation: Invocation): void {
     .option("--max-failures <n>", "stop once more than so many have failed (10)", wholeNumber)
     .addHelpText("after", example(invocation, "$0 migrate run --canary 3 --concurrency 8"))
     .action(async (options: RunOptions, command: Command) => {
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const events = client.events<MigrateDocument | MigrateProgress>("/v1/migrations", {
         method: "POST",
         body: bodyOf(options),

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { MigrateStatusDocument } from "../../../control/migration/status.ts";
-import { ApiClient } from "../../client.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { table } from "../../output.ts";
 
@@ -11,7 +11,7 @@ export function addMigrateStatus(parent: Command, invocation: Invocation): void 
     .description("show how many tenants have which schema version")
     .addHelpText("after", example(invocation, "$0 migrate status"))
     .action(async (_options: object, command: Command) => {
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const status = await client.request<MigrateStatusDocument>("/v1/migrations");
       invocation.output.result(status, () => describe(status));
     });

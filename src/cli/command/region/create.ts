@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { RegionDocument } from "../../../control/regions/document.ts";
-import { ApiClient } from "../../client.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { followRegion } from "./follow.ts";
 
@@ -13,7 +13,7 @@ export function addRegionCreate(parent: Command, invocation: Invocation): void {
     .addHelpText("after", example(invocation, "$0 region create eu-central-1"))
     .action(async (name: string, _options: object, command: Command) => {
       const startedAt = performance.now();
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       await client.request("/v1/regions?wait=0", { method: "POST", body: { name } });
       await followRegion(client, name, invocation.output);
       const region = await client.request<RegionDocument>(`/v1/regions/${encodeURIComponent(name)}`);

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { RegionDocument } from "../../../control/regions/document.ts";
 import { fault } from "../../../core/error.ts";
-import { ApiClient } from "../../client.ts";
 import { confirm } from "../../confirm.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { followRegion } from "./follow.ts";
 
@@ -16,7 +16,7 @@ export function addRegionDelete(parent: Command, invocation: Invocation): void {
     .addHelpText("after", example(invocation, "$0 region delete eu-central-1 --yes"))
     .action(async (name: string, { yes }: { yes?: true }, command: Command) => {
       const { context, output } = invocation;
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const path = `/v1/regions/${encodeURIComponent(name)}`;
       const region = await client.request<RegionDocument>(path);
       // The API looks again, so that no sign-up slips in between.

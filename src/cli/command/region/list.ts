@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { RegionDocument } from "../../../control/regions/document.ts";
-import { ApiClient } from "../../client.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { table } from "../../output.ts";
 
@@ -12,7 +12,7 @@ export function addRegionList(parent: Command, invocation: Invocation): void {
     .option("--drift", "look anew for what differs; on AWS that takes minutes")
     .addHelpText("after", example(invocation, "$0 region list"))
     .action(async ({ drift }: { drift?: true }, command: Command) => {
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const regions = await client.request<RegionDocument[]>(`/v1/regions${drift ? "?drift=1" : ""}`);
       invocation.output.result(regions, () => describeRegions(regions));
     });

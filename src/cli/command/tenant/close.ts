@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { TenantDocument } from "../../../control/tenant-document.ts";
-import { ApiClient } from "../../client.ts";
 import { confirm } from "../../confirm.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 
 /** `rowhouse tenant close <slug>`: asks first, and returns when the tenant's data is gone. */
@@ -14,7 +14,7 @@ export function addTenantClose(parent: Command, invocation: Invocation): void {
     .addHelpText("after", example(invocation, "$0 tenant close acme --yes"))
     .action(async (slug: string, { yes }: { yes?: true }, command: Command) => {
       const { context, output } = invocation;
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const path = `/v1/tenants/${encodeURIComponent(slug)}`;
       const { name, region } = await client.request<TenantDocument>(path);
       await confirm(context, {

@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import type { SignupStatus } from "../../../control/region-control.ts";
 import type { TenantDocument } from "../../../control/tenant-document.ts";
 import { fault, fromErrorJson } from "../../../core/error.ts";
-import { ApiClient } from "../../client.ts";
+import type { ApiClient } from "../../client.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import type { Output } from "../../output.ts";
 import { describeTenant } from "./show.ts";
@@ -30,7 +31,7 @@ export function addTenantCreate(parent: Command, invocation: Invocation): void {
     .addHelpText("after", example(invocation, line))
     .action(async (slug: string, { name, region, plan, email }: CreateOptions, command: Command) => {
       const startedAt = performance.now();
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const signup = await client.request<SignupStatus>("/v1/tenants", {
         method: "POST",
         headers: { "idempotency-key": randomUUID() },

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { TenantDocument } from "../../../control/tenant-document.ts";
-import { ApiClient } from "../../client.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { table } from "../../output.ts";
 
@@ -12,7 +12,7 @@ export function addTenantList(parent: Command, invocation: Invocation): void {
     .option("--region <region>", "only those that live there")
     .addHelpText("after", example(invocation, "$0 tenant list --region eu-west-1"))
     .action(async ({ region }: { region?: string }, command: Command) => {
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const query = region === undefined ? "" : `?${new URLSearchParams({ region })}`;
       const tenants = await client.request<TenantDocument[]>(`/v1/tenants${query}`);
       invocation.output.result(tenants, () => describeList(tenants, invocation));

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { TenantDocument } from "../../../control/tenant-document.ts";
-import { ApiClient } from "../../client.ts";
+import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { pairs } from "../../output.ts";
 
@@ -12,7 +12,7 @@ export function addTenantShow(parent: Command, invocation: Invocation): void {
     .argument("<slug>", "the tenant's slug")
     .addHelpText("after", example(invocation, "$0 tenant show acme"))
     .action(async (slug: string, _options: object, command: Command) => {
-      await using client = await ApiClient.open(await invocation.stateFolder(command));
+      await using client = await openControlApi(invocation, command);
       const tenant = await client.request<TenantDocument>(`/v1/tenants/${encodeURIComponent(slug)}`);
       invocation.output.result(tenant, () => describeTenant(tenant));
     });
