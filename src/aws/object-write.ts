@@ -18,10 +18,12 @@ const writeIdName = "rowhouse-write";
 
 /**
  * A condition that does not hold: 412, or 404 where the object to replace is not there; 409 when another write to the
- * key came in between (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). And an upload
- * that is gone was completed by an attempt whose answer was lost.
+ * key came in between (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
  */
-const refusals = ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "NoSuchUpload"];
+const conflicts = ["PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"];
+
+/** An upload that was completed, or one that was removed as left behind. */
+const uploadGone = "NoSuchUpload";
 
 /** What S3 answers to a write. */
 export interface WrittenObject {
@@ -64,10 +66,10 @@ export async function writeObject(
     return { etag: ETag, versionId: VersionId, size: counted.size };
   } catch (error) {
     if (body instanceof Readable) body.destroy();
-    if (!isAwsError(error, ...refusals)) throw error;
+    if (!isAwsError(error, uploadGone, ...conflicts)) throw error;
     const written = await findLostWrite(client, input, { writeId, error });
     if (written) return { ...written, size: counted.size };
-    if (!condition) throw error;
+    if (!condition || isAwsError(error, uploadGone)) throw error;
     throw fault("E_CONFLICT", `The object "${key}" was changed by someone else in between.`, {
       cause: error,
     });
