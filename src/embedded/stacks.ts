@@ -32,6 +32,8 @@ export interface EmbeddedStacks extends Stacks {
   start(region: string): Promise<void>;
   /** Resolves when a region that should run serves. @throws E_REGION_UNAVAILABLE */
   bringUp(region: string, onProgress: StackProgress, signal: AbortSignal): Promise<void>;
+  /** Looks after a region's controller no longer; it runs on. */
+  release(region: string): Promise<void>;
   /** Looks after no controller any longer; all run on. What is being made is left for the next supervisor to finish. */
   stopWatching(): Promise<void>;
 }
@@ -140,6 +142,10 @@ class ProcessStacks implements EmbeddedStacks {
 
   start(region: string): Promise<void> {
     return this.#controllers.start(region);
+  }
+
+  release(region: string): Promise<void> {
+    return this.#controllers.release(region);
   }
 
   async bringUp(region: string, onProgress: StackProgress, signal: AbortSignal): Promise<void> {

@@ -48,12 +48,13 @@ export interface Stacks {
   describe(region: string): Promise<RegionStack>;
   /**
    * What is between the region as it is and as it is declared. Changes nothing. Where another operation on the region
-   * is under way, perhaps one whose starter was killed, its end is waited for.
+   * is under way, perhaps one whose starter was killed, its end is waited for, and what it does told.
    * @throws E_REGION_UNKNOWN when no such region is declared
    */
-  plan(region: string): Promise<StackPlan>;
+  plan(region: string, onProgress?: StackProgress): Promise<StackPlan>;
   /**
-   * Does what the plan says and returns when the region is `ready`. Safe to repeat after a crash with a new plan.
+   * Does what the plan says, which this object made, and returns when the region is `ready`. Safe to repeat after a
+   * crash with a new plan.
    * @throws E_CONFLICT when the region is no longer as the plan found it, and what keeps the region from coming up
    */
   apply(plan: StackPlan, onProgress: StackProgress): Promise<void>;
