@@ -1,0 +1,74 @@
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { serve } from "@hono/node-server";
+import { createApi } from "../../api/app.ts";
+import { createPageSignups } from "../../api/page-signups.ts";
+import { createPages } from "../../api/pages.ts";
+import { createAwsClient } from "../../aws/client.ts";
+import { requireSecret } from "../../aws/control-login.ts";
+import { createS3Client } from "../../aws/data-platform.ts";
+import { readGlobalDocument } from "../../aws/document.ts";
+import { awsNames, controlPlanePort } from "../../aws/resources.ts";
+import { repeat } from "../../control/repeat.ts";
+import { toRowhouseError } from "../../core/error.ts";
+import { createSystemClock } from "../../embedded/clock.ts";
+import { logLine } from "../log-line.ts";
+import { runUntilSignal } from "../run-until-signal.ts";
+import { openDirectory } from "./control-plane/directory.ts";
+import { RemoteRegions } from "./control-plane/regions.ts";
+import { openMachine } from "./machine.ts";
+
+const regionsPauseMilliseconds = 2000;
+
+await runUntilSignal(async () => {
+  const { machine, access, self } = await openMachine();
+  const { version, config, global } = await readGlobalDocument(createS3Client(access), machine.bucket);
+  const secrets = createAwsClient(SecretsManagerClient, access);
+  const clock = createSystemClock();
+  const internalToken = await requireSecret(secrets, awsNames.internalToken(machine.prefix));
+  const directory = await openDirectory({ access, global, secrets, clock });
+  const regions = new RemoteRegions({ access, config, global, internalToken });
+  await regions.refresh();
+  const onFault = (error: unknown) => logLine({ level: "error", message: toRowhouseError(error).message });
+  const refreshing = repeat({ clock, pauseMilliseconds: regionsPauseMilliseconds, onFault }, () =>
+    regions.refresh(),
+  );
+  const tenantUrl = (slug: string) => `https://${slug}.${config.domain}/`;
+  const api = createApi({
+    version,
+    config,
+    directory: directory.directory,
+    idempotencyKeys: directory.idempotencyKeys,
+    regions: regions.controls,
+    operators: directory.operators,
+    clock,
+    status: async () => ({
+      version,
+      pid: process.pid,
+      url: global.url,
+      apiUrl: global.apiUrl,
+      regions: await regions.status(),
+    }),
+    urls: { tenant: tenantUrl },
+    onFault,
+  });
+  const pages = createPages({
+    signups: createPageSignups({
+      config,
+      regions: regions.controls,
+      idempotencyKeys: directory.idempotencyKeys,
+      tenantUrl,
+    }),
+    onFault,
+  });
+  const fetch = (request: Request, environment: object) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/_rowhouse/health") return Response.json({ status: "ok" });
+    return pathname.startsWith("/v1/") ? api.fetch(request, environment) : pages.fetch(request, environment);
+  };
+  const server = serve({ fetch, hostname: self.address, port: controlPlanePort });
+  return async () => {
+    server.close();
+    await refreshing.stop();
+    await directory.close();
+  };
+});

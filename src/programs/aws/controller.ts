@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { serve } from "@hono/node-server";
+import { createRegionServer } from "../../api/region-rpc.ts";
+import { createAwsClient } from "../../aws/client.ts";
+import { requireSecret } from "../../aws/control-login.ts";
+import { createS3Client } from "../../aws/data-platform.ts";
+import { readRegionDocument } from "../../aws/document.ts";
+import { openAwsRegion } from "../../aws/platform.ts";
+import { awsNames, controllerPort } from "../../aws/resources.ts";
+import { startController } from "../../control/controller.ts";
+import { repeat } from "../../control/repeat.ts";
+import { toRowhouseError } from "../../core/error.ts";
+import { programsDomain } from "../../core/registry/domains.ts";
+import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
+import { createIntegrations } from "../../embedded/integrations.ts";
+import { readReleaseMigrations, unpackRelease } from "../../instance/release.ts";
+import { logLine } from "../log-line.ts";
+import { runUntilSignal } from "../run-until-signal.ts";
+import { openMachine, stateFolder } from "./machine.ts";
+
+const mailPauseMilliseconds = 30_000;
+const releasePauseMilliseconds = 2000;
+
+await runUntilSignal(async () => {
+  const { machine, access, self } = await openMachine();
+  const { region } = machine;
+  const document = await readRegionDocument(createS3Client(access), machine.bucket);
+  const { config } = document;
+  const clock = createSystemClock();
+  const integrations = createIntegrations({ config: config.integrations, clock });
+  const internalToken = await requireSecret(
+    createAwsClient(SecretsManagerClient, access),
+    awsNames.internalToken(machine.prefix),
+  );
+  const opened = await openAwsRegion({
+    document,
+    access,
+    clock,
+    random: createSystemRandom(),
+    applicationName: "rowhouse-controller",
+    integrations,
+    log: logLine,
+  });
+  const { platform } = opened;
+  const controller = await startController({
+    name: region,
+    config,
+    platform,
+    pool: opened.data.pool,
+    directoryPool: opened.directoryPool,
+    directoryConnection: opened.directoryConnection,
+    readMigrations: async (zip) => {
+      const sha256 = createHash("sha256").update(zip).digest("hex");
+      const folder = join(stateFolder(), "releases", sha256);
+      await unpackRelease({ zip, sha256, folder });
+      return readReleaseMigrations(folder);
+    },
+    internalToken,
+    tenantUrl: (slug) => `https://${slug}.${config.domain}`,
+    log: logLine,
+  });
+  const onFault = (what: string) => (error: unknown) =>
+    logLine({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
+  const chores = [
+    repeat({ clock, pauseMilliseconds: mailPauseMilliseconds, onFault: onFault("mail") }, async () => {
+      await platform.mail.deliverQueued();
+    }),
+    repeat({ clock, pauseMilliseconds: releasePauseMilliseconds, onFault: onFault("release") }, () =>
+      controller.adoptRelease(),
+    ),
+  ];
+  const app = createRegionServer({ ...controller, internalToken });
+  const server = serve({ fetch: app.fetch, hostname: self.address, port: controllerPort });
+  const address = `${self.address}:${controllerPort}`;
+  await platform.registry.put(programsDomain, "controller", { address });
+  return async () => {
+    server.close();
+    await Promise.all(chores.map((chore) => chore.stop()));
+    await controller.stop();
+    await integrations.close();
+    await opened.close();
+  };
+});
