@@ -51,7 +51,6 @@ export function createDatabases(parts: CreateParts): Databases {
 
 const existsNames = ["DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"];
 const stateNames = ["InvalidDBInstanceState", "InvalidDBInstanceStateFault"];
-const capacityNames = ["InsufficientDBInstanceCapacity", "InsufficientDBInstanceCapacityFault"];
 
 /** Between two questions to RDS about work that takes minutes. */
 const pollMilliseconds = 10_000;
@@ -117,7 +116,6 @@ class RdsDatabases extends RdsLogins implements Databases {
     try {
       return (await this.rds.send(new CreateDBInstanceCommand(parameters))).DBInstance;
     } catch (error) {
-      if (isAwsError(error, ...capacityNames)) throw capacityFault(parameters.DBInstanceClass, error);
       if (!isAwsError(error, ...existsNames)) throw error;
       const found = await this.findAnyones(server);
       if (found && !isOwn(found, this.prefix)) throw foreignFault(found);
@@ -200,13 +198,6 @@ function brokenFault({ DBInstanceIdentifier, DBInstanceStatus }: DBInstance): Er
   return fault("E_DATABASE_UNAVAILABLE", reason, {
     remedy:
       "The instance's events in the RDS console say why; put that right, or delete the server and make it anew.",
-  });
-}
-
-function capacityFault(instanceClass: string | undefined, cause: Error): Error {
-  return fault("E_AWS_UNAVAILABLE", `AWS has no ${instanceClass} free in the region's zones.`, {
-    cause,
-    remedy: "Try again later, or name another instance class in rowhouse.config.ts.",
   });
 }
 

@@ -29,6 +29,10 @@ export interface DatabaseServerStatus {
   /** `degraded`: it serves, without a standby in sync. */
   readonly status: "creating" | "available" | "degraded" | "down" | "deleting";
   readonly primary: DatabaseNodeStatus | null;
+  /**
+   * Bytes of log that it has not got yet; `null` when nobody knows. On RDS it can't be connected to: its host is the
+   * primary's.
+   */
   readonly standby: (DatabaseNodeStatus & { readonly lagBytes: number | null }) | null;
 }
 
@@ -37,7 +41,12 @@ export interface DatabaseServerStatus {
  * by the engine. Databases, schemas and roles inside a server are plain SQL and the same everywhere, so not here.
  */
 export interface Databases {
-  /** Makes the server, or returns when it is there already and available; safe to repeat. @throws E_DISK_FULL, E_QUOTA */
+  /**
+   * Makes the server, or returns when it is there already and available; safe to repeat. Takes seconds embedded, and on
+   * RDS 5 to 15 minutes. `zones` are two of the region's; RDS chooses two by itself.
+   * @throws E_ARGUMENT for a name that no server can have, E_DISK_FULL, E_QUOTA, E_AWS_QUOTA, E_AWS_CAPACITY, E_CONFLICT
+   * when the name is taken by something else, E_DATABASE_UNAVAILABLE when it can't become available
+   */
   create(server: {
     readonly name: string;
     readonly zones: readonly [string, string];

@@ -23,7 +23,7 @@ const startMilliseconds = 30_000;
 const settings = {
   unix_socket_directories: "",
   fsync: "off",
-  max_connections: 200,
+  max_connections: 500,
   wal_level: "logical",
   ssl: "on",
   ssl_cert_file: "server.pem",
