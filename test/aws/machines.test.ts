@@ -1,7 +1,11 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { AutoScalingClient } from "@aws-sdk/client-auto-scaling";
+import {
+  AttachLoadBalancerTargetGroupsCommand,
+  AutoScalingClient,
+  UpdateAutoScalingGroupCommand,
+} from "@aws-sdk/client-auto-scaling";
 import { EC2Client } from "@aws-sdk/client-ec2";
 import { ElasticLoadBalancingV2Client } from "@aws-sdk/client-elastic-load-balancing-v2";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
@@ -57,6 +61,8 @@ describe.skipIf(process.env.ROWHOUSE_AWS_REAL === "1")("a machine of a fleet", {
   let url: string;
   let node: BundleArchive;
   let app: BundleArchive;
+  let autoScalingGroup: string;
+  let targetGroupArn: string;
   const disposals: (() => Promise<unknown>)[] = [];
 
   beforeAll(async () => {
@@ -76,6 +82,8 @@ describe.skipIf(process.env.ROWHOUSE_AWS_REAL === "1")("a machine of a fleet", {
       userData: userData({ program: "app", region: access.region, prefix, bucket: prefix, software }),
     });
     const { loadBalancer, ...alb } = await makeLoadBalancer(access, { prefix, drainSeconds: 5 });
+    autoScalingGroup = resources.groups.app.autoScalingGroup;
+    targetGroupArn = loadBalancer.targetGroupArn;
     const table = await makeRegistryTable(access, prefix);
     const plane = await startLoadBalancers({ access });
     url = await plane.url(loadBalancer.dnsName);
@@ -153,6 +161,18 @@ describe.skipIf(process.env.ROWHOUSE_AWS_REAL === "1")("a machine of a fleet", {
     await expect.poll(() => isRunning(pid!), patience).toBe(false);
     expect(await readFile(logFile, "utf8")).toContain("ended in order");
     await expect(ask()).rejects.toThrow("503");
+  });
+
+  // As the control plane and the controllers are launched.
+  it("may also be launched by its group, which registers it by itself", async () => {
+    const autoScaling = createAwsClient(AutoScalingClient, access);
+    const group = { AutoScalingGroupName: autoScalingGroup };
+    await autoScaling.send(
+      new AttachLoadBalancerTargetGroupsCommand({ ...group, TargetGroupARNs: [targetGroupArn] }),
+    );
+    await autoScaling.send(new UpdateAutoScalingGroupCommand({ ...group, DesiredCapacity: 1 }));
+    await expect.poll(() => ask().catch(String), patience).toMatchObject({ pid: expect.any(Number) });
+    expect((await ask()).pid).toBe(machines.list()[0]?.pid);
   });
 });
 

@@ -66,6 +66,15 @@ export async function makeFleetResources(options: {
           ImageId: "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64",
           InstanceType: "t4g.nano",
           UserData: Buffer.from(userData).toString("base64"),
+          TagSpecifications: [
+            {
+              ResourceType: "instance",
+              Tags: [
+                { Key: "Name", Value: name },
+                { Key: awsTags.prefix, Value: prefix },
+              ],
+            },
+          ],
           MetadataOptions: { HttpTokens: "required", InstanceMetadataTags: "enabled" },
         },
       }),

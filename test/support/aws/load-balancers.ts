@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
+import { DescribeInstancesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import {
   DescribeTargetGroupAttributesCommand,
   DescribeTargetHealthCommand,
@@ -33,8 +34,7 @@ export async function startLoadBalancers(options: {
 }): Promise<LoadBalancers> {
   const { access, regions = [access.region] } = options;
   if (access.endpoint === undefined) throw new Error("A real account's load balancers need no help.");
-  const clients = regions.map((region) => new ElasticLoadBalancingV2Client({ ...access, region }));
-  const plane = new DataPlane(clients);
+  const plane = new DataPlane(regions.map((region) => ({ ...access, region })));
   await plane.sync();
   const timer = setInterval(() => void plane.sync().catch(() => {}), pollMilliseconds);
   const upstream = new URL(access.endpoint);
@@ -49,25 +49,32 @@ export async function startLoadBalancers(options: {
       clearInterval(timer);
       await new Promise((resolve) => server.close(resolve).closeAllConnections());
       await plane.stop();
-      for (const client of clients) client.destroy();
     },
   };
 }
 
+interface RegionClients {
+  readonly balancing: ElasticLoadBalancingV2Client;
+  readonly ec2: EC2Client;
+}
+
 /** Follows the emulator's target groups. */
 class DataPlane {
-  readonly #clients: readonly ElasticLoadBalancingV2Client[];
+  readonly #clients: readonly RegionClients[];
   readonly #groups = new Map<string, TargetGroup>();
   #syncing: Promise<void> = Promise.resolve();
 
-  constructor(clients: readonly ElasticLoadBalancingV2Client[]) {
-    this.#clients = clients;
+  constructor(accesses: readonly AwsAccess[]) {
+    this.#clients = accesses.map((access) => ({
+      balancing: new ElasticLoadBalancingV2Client(access),
+      ec2: new EC2Client(access),
+    }));
   }
 
   /** Brings the data plane to what is registered now; one after the other. */
   sync(): Promise<void> {
     const synced = this.#syncing.then(async () => {
-      for (const client of this.#clients) await this.#syncRegion(client);
+      for (const clients of this.#clients) await this.#syncRegion(clients);
     });
     this.#syncing = synced.catch(() => {});
     return synced;
@@ -79,7 +86,7 @@ class DataPlane {
 
   async url(dnsName: string): Promise<string> {
     await this.sync();
-    for (const client of this.#clients) {
+    for (const { balancing: client } of this.#clients) {
       for await (const { LoadBalancers } of paginateDescribeLoadBalancers({ client }, {})) {
         const found = LoadBalancers?.find(({ DNSName }) => DNSName === dnsName);
         if (!found) continue;
@@ -96,9 +103,13 @@ class DataPlane {
   async stop(): Promise<void> {
     await this.#syncing;
     for (const group of this.#groups.values()) await group.stop();
+    for (const { balancing, ec2 } of this.#clients) {
+      balancing.destroy();
+      ec2.destroy();
+    }
   }
 
-  async #syncRegion(client: ElasticLoadBalancingV2Client): Promise<void> {
+  async #syncRegion({ balancing: client, ec2 }: RegionClients): Promise<void> {
     for await (const { TargetGroups = [] } of paginateDescribeTargetGroups({ client }, {})) {
       for (const { TargetGroupArn = "", HealthCheckPath = "/" } of TargetGroups) {
         const group =
@@ -107,11 +118,20 @@ class DataPlane {
         const { TargetHealthDescriptions = [] } = await client.send(
           new DescribeTargetHealthCommand({ TargetGroupArn }),
         );
-        const targets = TargetHealthDescriptions.map(({ Target }) => Target as GroupTarget);
+        const targets = await Promise.all(
+          TargetHealthDescriptions.map(({ Target }) => locate(ec2, Target?.Id ?? "", Target?.Port ?? 0)),
+        );
         await group.follow(targets, () => drainSeconds(client, TargetGroupArn));
       }
     }
   }
+}
+
+/** A group's target is an address, or a machine that has one. */
+async function locate(ec2: EC2Client, Id: string, Port: number): Promise<GroupTarget> {
+  if (!Id.startsWith("i-")) return { Id, Port, host: Id };
+  const { Reservations } = await ec2.send(new DescribeInstancesCommand({ InstanceIds: [Id] }));
+  return { Id, Port, host: Reservations?.[0]?.Instances?.[0]?.PrivateIpAddress ?? "" };
 }
 
 async function drainSeconds(client: ElasticLoadBalancingV2Client, TargetGroupArn: string): Promise<number> {

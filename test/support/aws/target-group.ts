@@ -12,10 +12,11 @@ import { admit, Forwarder } from "../../../src/embedded/proxy/forwarder.ts";
 import { Front } from "../../../src/embedded/proxy/front.ts";
 import type { BalancerTargetHealth } from "../../../src/ports/balancer.ts";
 
-/** One target as the service names it: an address of the account's network, and a port. */
+/** One target as the service names it, and its address in the account's network. */
 export interface GroupTarget {
   readonly Id: string;
   readonly Port: number;
+  readonly host: string;
 }
 
 /** What passes requests on to the targets of one group: a listener on this machine. */
@@ -66,9 +67,9 @@ export async function startTargetGroup(options: { readonly healthCheckPath: stri
     url: `http://127.0.0.1:${port}`,
     follow: async (targets, drainSeconds) => {
       const names = new Set(targets.map(({ Id, Port }) => `${Id}:${Port}`));
-      for (const name of names) {
-        await table.register({ id: name, address: loopbackOf(name), zone: "any" });
-        registered.add(name);
+      for (const { Id, Port, host } of targets) {
+        await table.register({ id: `${Id}:${Port}`, address: `${loopbackOf(host)}:${Port}`, zone: "any" });
+        registered.add(`${Id}:${Port}`);
       }
       for (const name of [...registered].filter((known) => !names.has(known))) {
         await table.deregister(name, await drainSeconds());
