@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCacheChecker } from "../../test/support/aws/cache-checker.ts";
 import {
   type CacheCluster,
   type CacheNode,
+  createCacheTls,
   startCacheCluster,
   whyWithoutCacheCluster,
 } from "../../test/support/aws/cache-cluster.ts";
@@ -15,7 +19,8 @@ import { createCache } from "./cache.ts";
 
 const missing = whyWithoutCacheCluster() !== undefined;
 const minute = { ttlSeconds: 60 };
-const open = (endpoint: string): Cache => createCache({ endpoint, clock: createSystemClock() });
+const clock = createSystemClock();
+const open = (endpoint: string): Cache => createCache({ endpoint, clock });
 
 describe.skipIf(missing)("on a real cluster of six nodes", () => {
   let cluster: CacheCluster;
@@ -209,6 +214,32 @@ describe.skipIf(missing)("while nodes come and go", () => {
     expect(await replica.call<string[]>("KEYS", "*:overwritten")).toHaveLength(1);
     await one.set(entry("overwritten"), "newest", minute);
     expect(await other.get(entry("overwritten"))).toBe("newest");
+  });
+});
+
+describe.skipIf(missing)("with encryption in transit", () => {
+  test("speaks to nodes by their names, and to none whose certificate it does not trust", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "rowhouse-test-cache-tls-"));
+    const tls = await createCacheTls(folder);
+    const cluster = await startCacheCluster({ tls });
+    const trusting = createCache({ endpoint: cluster.endpoint, tls: { ca: tls.authority }, clock });
+    const strict = createCache({ endpoint: cluster.endpoint, tls: {}, clock });
+    try {
+      for (const tenant of ["a", "b", "c", "d", "e", "f"]) {
+        await trusting.set({ tenant, key: "k" }, tenant, minute);
+        expect(await trusting.get({ tenant, key: "k" })).toBe(tenant);
+      }
+      await trusting.clear("a");
+      expect(await trusting.get({ tenant: "a", key: "k" })).toBeUndefined();
+      await expect(strict.get({ tenant: "b", key: "k" })).rejects.toMatchObject({
+        code: "E_AWS_UNAVAILABLE",
+        message: expect.stringContaining("no node can be reached"),
+      });
+    } finally {
+      await Promise.all([trusting.close(), strict.close()]);
+      await cluster.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
 

@@ -36,14 +36,12 @@ export class CacheCluster {
   readonly #clock: Clock;
   /** When each tenant whose cache did not answer may be tried again, in the clock's elapsed milliseconds. */
   readonly #awayUntil = new Map<string, number>();
-  #lastNodeError: Error | undefined;
 
   constructor(options: CacheClusterOptions) {
     this.#clock = options.clock;
     this.client = connect(options);
-    // The errors of all connections come to whoever sent a command; here they would end the process.
-    this.client.on("error", (error: Error) => this.#note(error));
-    this.client.on("node error", (error: Error) => this.#note(error));
+    // What breaks comes to whoever sent a command; without a listener it would be printed too.
+    this.client.on("error", () => {});
   }
 
   /**
@@ -65,7 +63,9 @@ export class CacheCluster {
         return result;
       } catch (error) {
         const now = this.#clock.elapsedMilliseconds();
-        if (!isPassing(error) || now + pause > deadline) {
+        // Who refuses is not away.
+        if (!isPassing(error)) throw this.#unavailable(error);
+        if (now + pause > deadline) {
           this.#awayUntil.set(tenant, now + awayMilliseconds);
           throw this.#unavailable(error);
         }
@@ -87,16 +87,11 @@ export class CacheCluster {
     this.#awayUntil.set(tenant, now + awayMilliseconds);
   }
 
-  #note(error: Error): void {
-    this.#lastNodeError = error;
-  }
-
   #unavailable(error: unknown): Error {
-    const reason = error instanceof Error ? error.message : String(error);
-    // Without a single connection the client only says that it is not ready.
-    const cause = this.client.status === "ready" ? error : (this.#lastNodeError ?? error);
+    const isConnected = this.client.status === "ready";
+    const reason = isConnected && error instanceof Error ? error.message : "no node can be reached";
     return fault("E_AWS_UNAVAILABLE", `The cache did not answer: ${reason.replace(/[.\s]*$/, "")}.`, {
-      cause,
+      cause: error,
     });
   }
 }

@@ -1,8 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CacheEndpoint, startCacheEndpoint } from "./cache-endpoint.ts";
-import { type CacheNode, startCacheNode } from "./cache-node.ts";
+import { type CacheNode, type CacheNodeTls, startCacheNode } from "./cache-node.ts";
+import { createTestAuthority } from "./test-authority.ts";
 
 export type { CacheNode };
 
@@ -51,11 +54,18 @@ export function whyWithoutCacheCluster(): string | undefined {
   }
 }
 
-/** Starts three primaries with a replica each, in memory alone, on free ports of 127.0.0.1. */
-export async function startCacheCluster(): Promise<CacheCluster> {
-  const nodes = await Promise.all(Array.from({ length: 2 * primaryCount }, startCacheNode));
+/**
+ * Starts three primaries with a replica each, in memory alone, on free ports of 127.0.0.1. With `tls` they take
+ * encrypted connections only, as `localhost`.
+ */
+export async function startCacheCluster(
+  options: { readonly tls?: CacheNodeTls } = {},
+): Promise<CacheCluster> {
+  const nodes = await Promise.all(
+    Array.from({ length: 2 * primaryCount }, () => startCacheNode(options.tls)),
+  );
   const endpoint = await startCacheEndpoint(() => nodes.map((node) => node.port));
-  const cluster = new RedisCluster(nodes, endpoint);
+  const cluster = new RedisCluster(nodes, endpoint, options.tls);
   try {
     await cluster.form();
   } catch (error) {
@@ -65,17 +75,28 @@ export async function startCacheCluster(): Promise<CacheCluster> {
   return cluster;
 }
 
+/** Certificates for {@link startCacheCluster}, kept in `folder`. */
+export async function createCacheTls(folder: string): Promise<CacheNodeTls> {
+  const authority = await createTestAuthority(folder);
+  const { certificate, key } = await authority.issue("localhost");
+  const [certificateFile, keyFile] = [join(folder, "node.pem"), join(folder, "node.key")];
+  await Promise.all([writeFile(certificateFile, certificate), writeFile(keyFile, key)]);
+  return { authority: authority.pem, authorityFile: authority.file, certificateFile, keyFile };
+}
+
 class RedisCluster implements CacheCluster {
   readonly #nodes: CacheNode[];
   readonly #endpoint: CacheEndpoint;
+  readonly #tls: CacheNodeTls | undefined;
 
-  constructor(nodes: CacheNode[], endpoint: CacheEndpoint) {
+  constructor(nodes: CacheNode[], endpoint: CacheEndpoint, tls: CacheNodeTls | undefined) {
     this.#nodes = nodes;
     this.#endpoint = endpoint;
+    this.#tls = tls;
   }
 
   get endpoint(): string {
-    return this.#endpoint.address;
+    return this.#tls ? this.#endpoint.address.replace("127.0.0.1", "localhost") : this.#endpoint.address;
   }
 
   nodes(): readonly CacheNode[] {
@@ -100,7 +121,7 @@ class RedisCluster implements CacheCluster {
   }
 
   async join(options: { readonly replicaOf?: CacheNode } = {}): Promise<CacheNode> {
-    const node = await startCacheNode();
+    const node = await startCacheNode(this.#tls);
     this.#nodes.push(node);
     await this.#meet();
     if (options.replicaOf) await this.#follow(node, options.replicaOf);

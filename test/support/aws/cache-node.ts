@@ -29,12 +29,20 @@ export interface CacheNode {
   stop(): Promise<void>;
 }
 
+/** Files of a node that is spoken to in TLS, as `localhost`, by whoever trusts the authority. */
+export interface CacheNodeTls {
+  readonly authority: string;
+  readonly authorityFile: string;
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
 /** A node of no cluster yet. It keeps nothing on disk but who it knows. */
-export async function startCacheNode(): Promise<CacheNode> {
+export async function startCacheNode(tls?: CacheNodeTls): Promise<CacheNode> {
   const folder = await mkdtemp(join(tmpdir(), "rowhouse-test-cache-"));
   const port = await freeNodePort();
   const settings = {
-    port,
+    ...(tls ? tlsSettings(port, tls) : { port }),
     bind: "127.0.0.1",
     dir: folder,
     save: "",
@@ -62,6 +70,7 @@ export async function startCacheNode(): Promise<CacheNode> {
   const connection = new Redis({
     host: "127.0.0.1",
     port,
+    ...(tls && { tls: { ca: tls.authority, servername: "localhost" } }),
     retryStrategy: () => 20,
     maxRetriesPerRequest: null,
   });
@@ -91,6 +100,22 @@ export async function startCacheNode(): Promise<CacheNode> {
       await kill();
       await rm(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** As ElastiCache sets nodes with encryption in transit: they are known by names, for which their certificates are. */
+function tlsSettings(port: number, tls: CacheNodeTls) {
+  return {
+    port: 0,
+    "tls-port": port,
+    "tls-cluster": "yes",
+    "tls-replication": "yes",
+    "tls-auth-clients": "no",
+    "tls-ca-cert-file": tls.authorityFile,
+    "tls-cert-file": tls.certificateFile,
+    "tls-key-file": tls.keyFile,
+    "cluster-announce-hostname": "localhost",
+    "cluster-preferred-endpoint-type": "hostname",
   };
 }
 
