@@ -16,6 +16,8 @@ export interface AwsAccess {
 export interface AwsClientOptions extends AwsAccess {
   readonly maxAttempts: number;
   readonly retryMode: "standard";
+  /** Milliseconds. */
+  readonly requestHandler: { readonly connectionTimeout: number; readonly socketTimeout: number };
 }
 
 /** What is used of a client to put the faults' translation into it. */
@@ -32,6 +34,9 @@ interface MiddlewareStack {
  */
 const maxAttempts = 8;
 
+/** A connection that died without a word is given up after the longest poll that any service offers (SWF, 60 s). */
+const requestHandler = { connectionTimeout: 5000, socketTimeout: 100_000 };
+
 /**
  * Makes a client of the SDK. What fails for a reason that has nothing to do with the call itself (credentials,
  * permissions, quotas, throttling, the network) comes out of every call as a {@link RowhouseError}; all else comes as
@@ -46,6 +51,7 @@ export function createAwsClient<Client extends { readonly middlewareStack: unkno
     ...access,
     maxAttempts,
     retryMode: "standard",
+    requestHandler,
     ...extra[0],
   } as AwsClientOptions & Extra);
   (client.middlewareStack as MiddlewareStack).add(
