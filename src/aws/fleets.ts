@@ -86,11 +86,11 @@ class Ec2Fleets implements Fleets {
     const unseen = this.#unseen.get(instanceId)?.machine;
     const found = await this.#find(instanceId, notTerminated);
     const machines = found.length === 0 && unseen ? [unseen] : found;
-    this.#unseen.delete(instanceId);
     for (const machine of machines) {
       await this.#membership.leave(machine);
       await this.#end(machine);
     }
+    this.#unseen.delete(instanceId);
   }
 
   async #run({ fleet, zone, instanceId }: LaunchInstance): Promise<Instance> {
