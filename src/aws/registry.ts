@@ -15,11 +15,13 @@ import { isAwsError } from "./fault.ts";
 
 type StoredItem = Record<string, AttributeValue>;
 
+const attributesName = { "#attributes": "attributes" };
+
 /** What one write does to an item. */
 interface Write {
   readonly domain: string;
   readonly name: string;
-  /** Clauses of an UpdateExpression; `#attributes`, `#version` and `#write` are named, `:one` and `:write` given. */
+  /** Clauses of an UpdateExpression; `#version` and `#write` are named, `:one` and `:write` given. */
   readonly set: readonly string[];
   readonly remove?: readonly string[];
   readonly condition?: string | undefined;
@@ -67,6 +69,7 @@ class DynamoRegistry implements Registry {
       domain,
       name,
       set: ["#attributes = :attributes", "#version = if_not_exists(#version, :zero) + :one"],
+      names: attributesName,
       values: ifVersion ? { ...values, ":expected": { N: String(ifVersion) } } : values,
       condition:
         ifVersion === undefined
@@ -87,24 +90,14 @@ class DynamoRegistry implements Registry {
     checkRegistryWrite(domain, name, changes);
     checkNamedAttributes(changes);
     const { ifVersion } = options;
-    const entries = Object.entries(changes).map(([key, value], index) => ({ key, value, index }));
+    const { equalities, removed, names, values } = inExpressions(changes);
     const written = await this.#write({
       domain,
       name,
-      set: [
-        "#version = #version + :one",
-        ...entries.flatMap(({ value, index }) =>
-          value === null ? [] : [`#attributes.#${index} = :${index}`],
-        ),
-      ],
-      remove: entries.flatMap(({ value, index }) => (value === null ? [`#attributes.#${index}`] : [])),
-      names: Object.fromEntries(entries.map(({ key, index }) => [`#${index}`, key])),
-      values: {
-        ...Object.fromEntries(
-          entries.flatMap(({ value, index }) => (value === null ? [] : [[`:${index}`, toValue(value)]])),
-        ),
-        ...(ifVersion === undefined ? {} : { ":expected": { N: String(ifVersion) } }),
-      },
+      set: ["#version = #version + :one", ...equalities],
+      remove: removed,
+      names,
+      values: ifVersion === undefined ? values : { ...values, ":expected": { N: String(ifVersion) } },
       condition: ifVersion === undefined ? "attribute_exists(#version)" : "#version = :expected",
     });
     if ("item" in written) return written.item;
@@ -124,12 +117,8 @@ class DynamoRegistry implements Registry {
           Key: keyOf(domain, name),
           UpdateExpression: remove.length > 0 ? `${set} REMOVE ${remove.join(", ")}` : set,
           ConditionExpression: write.condition,
-          ExpressionAttributeNames: {
-            "#attributes": "attributes",
-            "#version": "version",
-            "#write": "write",
-            ...write.names,
-          },
+          // DynamoDB refuses a name or a value that no expression uses.
+          ExpressionAttributeNames: { "#version": "version", "#write": "write", ...write.names },
           ExpressionAttributeValues: { ":one": { N: "1" }, ":write": { S: writeId }, ...write.values },
           ReturnValues: "ALL_NEW",
           ReturnValuesOnConditionCheckFailure: "ALL_OLD",
@@ -148,27 +137,16 @@ class DynamoRegistry implements Registry {
 
   async query(domain: string, where: RegistryAttributes = {}): Promise<readonly RegistryItem[]> {
     checkNamedAttributes(where);
-    const filters = Object.entries(where).map(([key, value], index) => ({ key, value, index }));
+    const { equalities, names, values } = inExpressions(where);
     const pages = paginateQuery(
       { client: this.#client },
       {
         TableName: this.#table,
         ConsistentRead: true,
         KeyConditionExpression: "#domain = :domain",
-        ...(filters.length > 0
-          ? {
-              FilterExpression: filters.map(({ index }) => `#attributes.#${index} = :${index}`).join(" AND "),
-            }
-          : {}),
-        ExpressionAttributeNames: {
-          "#domain": "domain",
-          ...(filters.length > 0 ? { "#attributes": "attributes" } : {}),
-          ...Object.fromEntries(filters.map(({ key, index }) => [`#${index}`, key])),
-        },
-        ExpressionAttributeValues: {
-          ":domain": { S: domain },
-          ...Object.fromEntries(filters.map(({ value, index }) => [`:${index}`, toValue(value)])),
-        },
+        FilterExpression: equalities.length > 0 ? equalities.join(" AND ") : undefined,
+        ExpressionAttributeNames: { "#domain": "domain", ...names },
+        ExpressionAttributeValues: { ":domain": { S: domain }, ...values },
       },
     );
     const items: RegistryItem[] = [];
@@ -179,6 +157,21 @@ class DynamoRegistry implements Registry {
   async delete(domain: string, name: string): Promise<void> {
     await this.#client.send(new DeleteItemCommand({ TableName: this.#table, Key: keyOf(domain, name) }));
   }
+}
+
+/** Attributes as clauses of expressions, for a SET as for a filter, and what the clauses' placeholders stand for. */
+function inExpressions(attributes: Readonly<Record<string, string | number | boolean | null>>) {
+  const entries = Object.entries(attributes).map(([key, value], index) => ({ key, value, index }));
+  const given = entries.flatMap(({ value, index }) => (value === null ? [] : [{ value, index }]));
+  return {
+    equalities: given.map(({ index }) => `#attributes.#${index} = :${index}`),
+    removed: entries.flatMap(({ value, index }) => (value === null ? [`#attributes.#${index}`] : [])),
+    names: {
+      ...(entries.length > 0 ? attributesName : {}),
+      ...Object.fromEntries(entries.map(({ key, index }) => [`#${index}`, key])),
+    },
+    values: Object.fromEntries(given.map(({ value, index }) => [`:${index}`, toValue(value)])),
+  };
 }
 
 function keyOf(domain: string, name: string): StoredItem {

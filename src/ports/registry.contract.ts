@@ -85,6 +85,15 @@ export function registryContract(
       expect(await registry.get("update", "i-1")).toEqual(updated);
     });
 
+    test("an update that names nothing grows the version", async () => {
+      await registry.put("touch", "i-1", { n: 1 });
+      expect(await registry.update("touch", "i-1", {})).toEqual({
+        name: "i-1",
+        attributes: { n: 1 },
+        version: 2,
+      });
+    });
+
     test("update tells what is absent from what has changed", async () => {
       await registry.put("refused", "i-1", { n: 1 });
       await expect(registry.update("refused", "i-2", { n: 2 })).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { fault, type RowhouseError } from "../error.ts";
 /**
  * What every registry keeps. Source: Amazon DynamoDB developer guide, "Quotas": keys of 2,048 and 1,024 bytes, items of
  * 400 KB with their names and keys, of which the attributes get 384 KiB as JSON; numbers from 1E-130 to 9.9E+125;
- * expressions of 4 KB, which hold about 300 changes.
+ * expressions of 4 KB, which hold several times the attributes that may be named at once.
  */
 export const registryLimits = {
   domainBytes: 2048,
