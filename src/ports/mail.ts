@@ -24,8 +24,8 @@ export interface MailRecord extends Omit<MailMessage, "idempotencyKey"> {
 export interface Mail {
   /**
    * Kept and, where a server is configured, handed over; a passing fault of the server leaves it queued. A server that
-   * falls silent after it has the message may get it a second time, with the same Message-ID: mail has no protocol
-   * that could rule that out.
+   * falls silent after it has the message may get it a second time, with the same Message-ID unless the server gives
+   * its own: mail has no protocol that could rule that out.
    * @throws E_ARGUMENT for an address that is none, or a line break where a header would break
    */
   send(message: MailMessage): Promise<{ readonly id: string; readonly status: MailStatus }>;

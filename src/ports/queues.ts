@@ -20,7 +20,8 @@ export interface QueueOptions {
 }
 
 /**
- * A region's queues: at least once, in no promised order. Bodies are text of 1 to 262,144 bytes that XML can hold.
+ * A region's queues: at least once, in no promised order. Bodies are text of 1 to 262,144 bytes that XML can hold;
+ * names are letters, digits, hyphens and underscores, and don't end in `-dead`.
  * All methods throw E_NOT_FOUND for a queue that was never ensured, and E_ARGUMENT for what is out of range.
  */
 export interface Queues {

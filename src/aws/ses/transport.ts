@@ -10,16 +10,16 @@ import {
 } from "../../postgres/mail/transport.ts";
 import { isAwsError } from "../fault.ts";
 
-/** An account sends one message a second in the sandbox, and 14 or more out of it. */
+/** SES takes one message a second in its sandbox and 14 or more out of it; the SDK slows down to that. */
 const concurrency = 5;
 
-/**
- * SES's own words for an identity that is not verified yet, or for a recipient outside the sandbox; in every other case
- * MessageRejected is about the content.
- */
+/** SES's words for a sender that is not verified yet, or for a recipient that its sandbox does not allow. */
 const unverified = /not verified/i;
 
-/** SES's `SendEmail` as the outbox's transport. A message carries its tenant and its outbox id as tags of its events. */
+/**
+ * SES's `SendEmail` as the outbox's transport, with the message as nodemailer composes it; for that a role needs
+ * `ses:SendRawEmail` beside `ses:SendEmail`. A message carries its tenant and its outbox id as tags of its events.
+ */
 export function createSesTransport(options: {
   readonly client: SESv2Client;
   readonly configurationSet?: string;
@@ -69,13 +69,9 @@ function outcomeOf(thrown: unknown): DeliveryOutcome {
     0,
     longestErrorText,
   );
-  const isRejected = isAwsError(thrown, "MessageRejected", "MessageRejectedException");
-  if (isRejected && unverified.test(error)) return { type: "postponed", error, reached: true };
-  if (isRejected || isAwsError(thrown, "BadRequestException")) return { type: "refused", error };
-  return {
-    type: "postponed",
-    error,
-    // The next message may have a sender of another domain.
-    reached: isAwsError(thrown, "MailFromDomainNotVerifiedException"),
-  };
+  const isUnverified = unverified.test(error) || isAwsError(thrown, "MailFromDomainNotVerifiedException");
+  // The next message may be of another sender.
+  if (isUnverified) return { type: "postponed", error, reached: true };
+  if (isAwsError(thrown, "MessageRejected", "BadRequestException")) return { type: "refused", error };
+  return { type: "postponed", error, reached: false };
 }
