@@ -1,26 +1,16 @@
-import { spawn } from "node:child_process";
 import { connect, createServer, type Socket } from "node:net";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { connectionTo, createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { createFakeClock } from "../../test/support/fake-clock.ts";
 import { freePort } from "../../test/support/postgres-server.ts";
-import type { SagaProcessOptions } from "../../test/support/saga-process.ts";
+import { survivesDeaths } from "../../test/support/saga-deaths.ts";
 import { fault } from "../core/error.ts";
 import { workflowsContract } from "../ports/workflows.contract.ts";
-import type { WorkflowDefinition, WorkflowExecution, Workflows } from "../ports/workflows.ts";
+import type { WorkflowDefinition, Workflows } from "../ports/workflows.ts";
 import { createSystemClock } from "./clock.ts";
 import { createWorkflows, type WorkflowsOptions } from "./workflows.ts";
 
 const clock = createSystemClock();
-
-function connectionTo({ host, port, name }: TestDatabase) {
-  return {
-    endpoint: { nodes: [{ host, port }] },
-    database: name,
-    credentials: { user: "postgres", password: "" },
-  };
-}
 
 workflowsContract("embedded", async () => {
   const database = await createTestDatabase();
@@ -28,87 +18,7 @@ workflowsContract("embedded", async () => {
   return { workflows: open(), reopen: async () => open(), dispose: () => database.drop() };
 });
 
-/** Runs the program of `saga-process.ts` once: what it printed, or the signal that ended it. */
-async function runSagaProcess(options: SagaProcessOptions) {
-  const program = fileURLToPath(new URL("../../test/support/saga-process.ts", import.meta.url));
-  const child = spawn(process.execPath, [program, JSON.stringify(options)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
-  const signal = await new Promise<NodeJS.Signals | null>((resolve, reject) =>
-    child.once("close", (_, signal) => resolve(signal)).once("error", reject),
-  );
-  return { signal, execution: signal ? undefined : (JSON.parse(output) as WorkflowExecution) };
-}
-
-describe.concurrent("a process killed before and after the work of every step and undo", () => {
-  const cases = [
-    {
-      fails: false,
-      deaths: 6,
-      state: "completed",
-      history: ["stepCompleted one", "stepCompleted two", "stepCompleted three"],
-      effects: ["one", "two", "three"],
-    },
-    {
-      fails: true,
-      deaths: 10,
-      state: "failed",
-      history: [
-        "stepCompleted one",
-        "stepCompleted two",
-        "stepFailed three",
-        "stepUndone three",
-        "stepUndone one",
-      ],
-      effects: ["two"],
-    },
-  ];
-
-  test.for(cases)(
-    "has the outcome of an undisturbed one: $state",
-    { timeout: 120_000 },
-    async (expected, { expect }) => {
-      const database = await createTestDatabase();
-      try {
-        await database.pool.query("CREATE TABLE points (saga text, point text, PRIMARY KEY (saga, point))");
-        await database.pool.query(
-          `CREATE TABLE effects (saga text, step text, attempts integer DEFAULT 1, token uuid DEFAULT gen_random_uuid(),
-           at timestamptz DEFAULT clock_timestamp(), PRIMARY KEY (saga, step))`,
-        );
-        const options = {
-          connection: connectionTo(database),
-          name: "eu-test-1",
-          id: "saga-1",
-          fails: expected.fails,
-        };
-        let deaths = 0;
-        let last = await runSagaProcess(options);
-        for (; last.signal === "SIGKILL"; last = await runSagaProcess(options)) deaths++;
-        expect(deaths).toBe(expected.deaths);
-        expect(last.execution?.state).toBe(expected.state);
-        expect(last.execution?.history.map((event) => `${event.type} ${event.step}`)).toEqual(
-          expected.history,
-        );
-        const { rows } = await database.pool.query("SELECT step, attempts, token FROM effects ORDER BY at");
-        // Once before the death that lost the record, and once after it.
-        expect(rows).toEqual(
-          expected.effects.map((step) => ({ step, attempts: 2, token: expect.any(String) })),
-        );
-        for (const { step, token } of rows) {
-          expect(last.execution?.history).toContainEqual({
-            type: "stepCompleted",
-            step,
-            result: { step, token },
-          });
-        }
-      } finally {
-        await database.drop();
-      }
-    },
-  );
-});
+survivesDeaths("embedded", async () => ({ dispose: async () => {} }));
 
 describe("an engine of its own", () => {
   let database: TestDatabase;

@@ -39,3 +39,12 @@ async function administer(sql: string): Promise<void> {
   await client.connect();
   await client.query(sql).finally(() => client.end());
 }
+
+/** How an engine of its own connects to it. */
+export function connectionTo({ host, port, name }: TestDatabase) {
+  return {
+    endpoint: { nodes: [{ host, port }] },
+    database: name,
+    credentials: { user: "postgres", password: "" },
+  };
+}

@@ -1,15 +1,18 @@
 import { fault } from "../../src/core/error.ts";
 import { createSystemClock } from "../../src/embedded/clock.ts";
-import { createWorkflows } from "../../src/embedded/workflows.ts";
 import type { ConnectOptions } from "../../src/postgres/connect.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
+import type { WorkflowPlace } from "./aws/workflow-place.ts";
 
 /**
  * A process that runs one saga to its end, prints it, and dies by SIGKILL at every point that no process before it
  * has passed. Its argument is a `SagaProcessOptions` as JSON. What the steps do is kept in the table `effects`.
  */
 export interface SagaProcessOptions {
+  /** Of the tables, and of the embedded engine. */
   readonly connection: Pick<ConnectOptions, "endpoint" | "database" | "credentials">;
+  /** The saga runs on SWF, and not on the embedded engine. */
+  readonly aws?: WorkflowPlace | undefined;
   readonly name: string;
   readonly id: string;
   /** The step `three` fails, after it has done its work. */
@@ -18,11 +21,15 @@ export interface SagaProcessOptions {
 
 const options = JSON.parse(process.argv[2] ?? "") as SagaProcessOptions;
 const pool = new WriterPool({ ...options.connection, applicationName: "saga" });
-const workflows = createWorkflows({
-  connection: options.connection,
-  name: options.name,
-  clock: createSystemClock(),
-});
+const workflows = await openWorkflows();
+
+/** Loads the family that is asked for, and not both. */
+async function openWorkflows() {
+  const { aws, connection, name } = options;
+  if (aws) return (await import("./aws/workflow-place.ts")).openWorkflows(aws, { name });
+  const { createWorkflows } = await import("../../src/embedded/workflows.ts");
+  return createWorkflows({ connection, name, clock: createSystemClock() });
+}
 
 async function dieOnce(point: string): Promise<void> {
   const { rowCount } = await pool.query(

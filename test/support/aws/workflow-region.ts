@@ -4,43 +4,17 @@ import {
   DynamoDBClient,
   waitUntilTableExists,
 } from "@aws-sdk/client-dynamodb";
-import { KMSClient } from "@aws-sdk/client-kms";
 import {
   DeprecateDomainCommand,
   paginateListOpenWorkflowExecutions,
-  SWFClient,
+  type SWFClient,
   TerminateWorkflowExecutionCommand,
 } from "@aws-sdk/client-swf";
-import { type AwsAccess, createAwsClient } from "../../../src/aws/client.ts";
-import { createKeys } from "../../../src/aws/keys.ts";
-import { createRegistry } from "../../../src/aws/registry.ts";
-import { createWorkflows, type WorkflowsOptions } from "../../../src/aws/workflows.ts";
-import { createSystemClock } from "../../../src/embedded/clock.ts";
+import { createAwsClient } from "../../../src/aws/client.ts";
+import type { WorkflowsOptions } from "../../../src/aws/workflows.ts";
 import { emptyAccount, testPrefix } from "./account.ts";
 import { createTestKey } from "./key.ts";
-
-/** Where the workflows of a test's region are, as JSON, for a process of its own too. */
-export interface WorkflowPlace {
-  readonly access: AwsAccess;
-  readonly domain: string;
-  readonly table: string;
-  readonly keyArn: string;
-}
-
-/** What an engine at this place is made of. */
-export function workflowParts({ access, domain, table, keyArn }: WorkflowPlace) {
-  const clock = createSystemClock();
-  return {
-    client: createAwsClient(SWFClient, access),
-    domain,
-    name: "eu-test-1",
-    registry: createRegistry({ client: createAwsClient(DynamoDBClient, access), table }),
-    keys: createKeys({ client: createAwsClient(KMSClient, access), keyArn, clock }),
-    clock,
-    // The emulator counts from the moment when the task was scheduled, and tasks there wait up to a second.
-    heartbeatTimeoutSeconds: 3,
-  } satisfies WorkflowsOptions;
-}
+import { openWorkflows, type WorkflowPlace, workflowParts } from "./workflow-place.ts";
 
 /** A region's table and key, and the name of a domain that the first launch makes. */
 export async function createWorkflowRegion() {
@@ -70,8 +44,7 @@ export async function createWorkflowRegion() {
     place,
     parts,
     /** Another engine at this place, as the next process would have it. */
-    open: (options: Partial<WorkflowsOptions> = {}) =>
-      createWorkflows({ ...workflowParts(place), ...options }),
+    open: (options: Partial<WorkflowsOptions> = {}) => openWorkflows(place, options),
     async dispose() {
       await removeDomain(parts.client, domain);
       await dynamo.send(new DeleteTableCommand({ TableName: table }));
