@@ -70,6 +70,22 @@ describe.skipIf(missing)("on a real cluster of six nodes", () => {
       expect(await other.get({ tenant: "freed-2", key: "k" })).toBe("1");
     });
 
+    test("a node without room refuses what is written and still answers who reads", async () => {
+      const entry = { tenant: "full", key: "k" };
+      await one.set(entry, "1", minute);
+      const primary = await cluster.primaryOf(await cluster.slotOf("full"));
+      await primary.call("CONFIG", "SET", "maxmemory", "1mb", "maxmemory-policy", "noeviction");
+      try {
+        await expect(one.set(entry, "2", minute)).rejects.toMatchObject({
+          code: "E_AWS_UNAVAILABLE",
+          message: expect.stringContaining("OOM"),
+        });
+        expect(await one.get(entry)).toBe("1");
+      } finally {
+        await primary.call("CONFIG", "SET", "maxmemory", "64mb", "maxmemory-policy", "volatile-lru");
+      }
+    });
+
     test("everything that it keeps has an end", async () => {
       await one.set({ tenant: "mortal", key: "k" }, "1", minute);
       const primary = await cluster.primaryOf(await cluster.slotOf("mortal"));
