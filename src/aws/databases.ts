@@ -43,7 +43,8 @@ export function administerDatabases(parts: AdministerParts): Pick<Databases, "en
 
 /**
  * Each server an RDS instance for PostgreSQL with Multi-AZ: the standby takes every write together with the primary, and
- * RDS promotes it in 60 to 120 seconds, under the same host name. To make one takes 5 to 15 minutes.
+ * RDS promotes it in 60 to 120 seconds, under the same host name. To make one takes 5 to 15 minutes. Deleting one takes
+ * its automated backups with it, and leaves alone the snapshots that somebody took by hand.
  */
 export function createDatabases(parts: CreateParts): Databases {
   return new RdsDatabases(parts);
@@ -101,7 +102,8 @@ class RdsDatabases extends RdsLogins implements Databases {
       return (await this.find(name)) ? { is: instance.DBInstanceStatus } : "done";
     });
     // Last, so that whoever finds a server finds its login too.
-    await deleteAdministrator({ client: this.secrets, prefix: this.prefix, server: name });
+    const secret = { client: this.secrets, prefix: this.prefix, server: name };
+    await deleteAdministrator(secret, this.#parts.clock);
     this.endpoints.delete(name);
   }
 

@@ -58,15 +58,25 @@ export async function ensureAdministrator(
   }
 }
 
-/** Removes the login at once and for good; none to remove is no error. */
+/**
+ * Removes the login for good, and returns when it can't be read any more, so that the next server of the name does not
+ * get a login that is about to vanish. None to remove is no error.
+ */
 export async function deleteAdministrator(
   secret: Pick<AdministratorSecret, "client" | "prefix" | "server">,
+  clock: Clock,
 ): Promise<void> {
   const SecretId = awsNames.databaseSecret(secret.prefix, secret.server);
   try {
     await secret.client.send(new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true }));
   } catch (error) {
     if (!isAwsError(error, "ResourceNotFoundException")) throw error;
+  }
+  const deadline = clock.elapsedMilliseconds() + deadlineMilliseconds;
+  while (await readAdministrator(secret).catch(ignoreDeletion)) {
+    if (clock.elapsedMilliseconds() >= deadline)
+      throw fault("E_AWS_UNAVAILABLE", `The secret ${SecretId} was deleted, and can still be read.`);
+    await clock.sleep(retryMilliseconds);
   }
 }
 
