@@ -1,46 +1,18 @@
-import {
-  CreateTableCommand,
-  DeleteTableCommand,
-  DynamoDBClient,
-  GetItemCommand,
-  waitUntilTableExists,
-} from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { emptyAccount, testPrefix } from "../../test/support/aws/account.ts";
 import { oneAtATime } from "../../test/support/aws/one-at-a-time.ts";
+import { makeRegistryTable } from "../../test/support/aws/registry-table.ts";
 import { registryContract } from "../ports/registry.contract.ts";
 import { type AwsAccess, createAwsClient } from "./client.ts";
 import { createRegistry } from "./registry.ts";
-
-/** A table as a region's stack makes it. */
-async function makeTable(access: AwsAccess) {
-  const client = createAwsClient(DynamoDBClient, access);
-  const table = `${testPrefix()}-registry`;
-  await client.send(
-    new CreateTableCommand({
-      TableName: table,
-      BillingMode: "PAY_PER_REQUEST",
-      AttributeDefinitions: [
-        { AttributeName: "domain", AttributeType: "S" },
-        { AttributeName: "name", AttributeType: "S" },
-      ],
-      KeySchema: [
-        { AttributeName: "domain", KeyType: "HASH" },
-        { AttributeName: "name", KeyType: "RANGE" },
-      ],
-    }),
-  );
-  await waitUntilTableExists({ client, maxWaitTime: 60, minDelay: 1 }, { TableName: table });
-  const dispose = async () => void (await client.send(new DeleteTableCommand({ TableName: table })));
-  return { client, table, dispose };
-}
 
 const onEmulator = process.env.ROWHOUSE_AWS_REAL !== "1";
 
 registryContract(
   "aws",
   async () => {
-    const { client, table, dispose } = await makeTable(await emptyAccount());
+    const { client, table, dispose } = await makeRegistryTable(await emptyAccount(), testPrefix());
     if (onEmulator) oneAtATime(client, ["UpdateItemCommand"]);
     return { registry: createRegistry({ client, table }), dispose };
   },
@@ -55,10 +27,10 @@ registryContract(
 );
 
 let access: AwsAccess;
-let made: Awaited<ReturnType<typeof makeTable>>;
+let made: Awaited<ReturnType<typeof makeRegistryTable>>;
 beforeAll(async () => {
   access = await emptyAccount();
-  made = await makeTable(access);
+  made = await makeRegistryTable(access, testPrefix());
 });
 afterAll(() => made.dispose());
 
