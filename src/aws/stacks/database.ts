@@ -1,4 +1,4 @@
-import { CfnDeletionPolicy } from "aws-cdk-lib";
+import { CfnCondition, CfnDeletionPolicy, CfnParameter, Fn } from "aws-cdk-lib";
 import { CfnLogGroup } from "aws-cdk-lib/aws-logs";
 import { CfnDBInstance, CfnDBParameterGroup, CfnDBSubnetGroup } from "aws-cdk-lib/aws-rds";
 import { CfnSecret } from "aws-cdk-lib/aws-secretsmanager";
@@ -7,11 +7,13 @@ import { awsNames, awsTags } from "../resources.ts";
 import type { Network } from "./network.ts";
 import type { Protection } from "./protection.ts";
 import type { RowhouseStack } from "./stack.ts";
+import { templateParameters } from "./template.ts";
 
 /** What all database servers of a network share. */
 export interface DatabaseGroup {
   readonly subnetGroup: string;
   readonly parameterGroup: string;
+  readonly subnets: CfnDBSubnetGroup;
 }
 
 /** As on the embedded engine, whatever the memory of the class: budgets are reckoned against it. */
@@ -21,12 +23,20 @@ export function addDatabaseGroup(
   stack: RowhouseStack,
   options: { readonly name: string; readonly network: Network },
 ): DatabaseGroup {
-  const subnetGroup = new CfnDBSubnetGroup(stack, "DatabaseSubnets", {
+  const given = new CfnParameter(stack, templateParameters.databaseParameterGroup, {
+    type: "String",
+    default: "",
+    description: "A parameter group for Postgres 18 that there is already; empty makes one",
+  });
+  const condition = new CfnCondition(stack, "MakesDatabaseParameters", {
+    expression: Fn.conditionEquals(given.valueAsString, ""),
+  });
+  const subnets = new CfnDBSubnetGroup(stack, "DatabaseSubnets", {
     dbSubnetGroupName: options.name,
     dbSubnetGroupDescription: `Data subnets of ${stack.stackName}`,
     subnetIds: Object.values(options.network.subnets.data),
   });
-  const parameterGroup = new CfnDBParameterGroup(stack, "DatabaseParameters", {
+  const parameters = new CfnDBParameterGroup(stack, "DatabaseParameters", {
     dbParameterGroupName: `${options.name}-postgres18`,
     description: `Postgres 18 of ${stack.stackName}`,
     family: "postgres18",
@@ -46,7 +56,12 @@ export function addDatabaseGroup(
       log_temp_files: "10240",
     },
   });
-  return { subnetGroup: subnetGroup.ref, parameterGroup: parameterGroup.ref };
+  parameters.cfnOptions.condition = condition;
+  return {
+    subnetGroup: options.name,
+    parameterGroup: Fn.conditionIf(condition.logicalId, parameters.ref, given.valueAsString).toString(),
+    subnets,
+  };
 }
 
 export interface DatabaseOptions extends DatabaseGroup {
@@ -86,7 +101,7 @@ export function addDatabase(stack: RowhouseStack, options: DatabaseOptions): Cfn
     masterUsername: administratorRole,
     masterUserPassword: `{{resolve:secretsmanager:${secretName}:SecretString:password}}`,
     multiAz: true,
-    dbSubnetGroupName: options.subnetGroup,
+    dbSubnetGroupName: options.subnets.ref,
     vpcSecurityGroups: [options.securityGroupId],
     publiclyAccessible: false,
     port: "5432",

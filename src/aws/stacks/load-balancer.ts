@@ -1,9 +1,11 @@
+import { CfnCondition, CfnParameter, Fn } from "aws-cdk-lib";
 import { CfnCertificate } from "aws-cdk-lib/aws-certificatemanager";
 import { CfnListener, CfnLoadBalancer, CfnTargetGroup } from "aws-cdk-lib/aws-elasticloadbalancingv2";
 import type { Network } from "./network.ts";
 import type { Protection } from "./protection.ts";
 import { addSecurityGroup, allow } from "./security-groups.ts";
 import type { RowhouseStack } from "./stack.ts";
+import { templateParameters } from "./template.ts";
 
 export interface LoadBalancerOptions {
   /** At most 32 characters with the prefix. */
@@ -81,20 +83,33 @@ export function addLoadBalancer(stack: RowhouseStack, options: LoadBalancerOptio
   };
 }
 
-/** For the domain and every name right below it; ACM sees by a record in the hosted zone that it is ours. */
+/**
+ * For the domain and every name right below it, unless the stack is given another: ACM sees by a record in the hosted zone
+ * that the domain is ours. Returns the ARN.
+ */
 export function addCertificate(
   stack: RowhouseStack,
   options: { readonly domain: string; readonly hostedZoneId: string },
 ): string {
   const { domain, hostedZoneId } = options;
-  // Both names are proven by the same record.
-  return new CfnCertificate(stack, "Certificate", {
+  const given = new CfnParameter(stack, templateParameters.certificateArn, {
+    type: "String",
+    default: "",
+    description: "A certificate that there is already; empty makes one",
+  });
+  const condition = new CfnCondition(stack, "MakesCertificate", {
+    expression: Fn.conditionEquals(given.valueAsString, ""),
+  });
+  const certificate = new CfnCertificate(stack, "Certificate", {
     domainName: domain,
     subjectAlternativeNames: [`*.${domain}`],
     validationMethod: "DNS",
+    // Both names are proven by the same record.
     domainValidationOptions: [{ domainName: domain, hostedZoneId }],
     tags: [{ key: "Name", value: stack.stackName }],
-  }).ref;
+  });
+  certificate.cfnOptions.condition = condition;
+  return Fn.conditionIf(condition.logicalId, certificate.ref, given.valueAsString).toString();
 }
 
 function addTargetGroup(stack: RowhouseStack, options: LoadBalancerOptions): CfnTargetGroup {

@@ -173,7 +173,7 @@ function addFlowLog(stack: RowhouseStack, vpc: CfnVPC, logBucket: string): void 
     resourceType: "VPC",
     trafficType: "ALL",
     logDestinationType: "s3",
-    logDestination: stack.bucketArn(logBucket, "network/"),
+    logDestination: stack.bucketArn(logBucket),
     tags: [{ key: awsTags.prefix, value: stack.prefix }],
   }).addResourceDependency(stack.node.findChild("LogBucketPolicy") as never);
 }

@@ -40,7 +40,9 @@ export class RowhouseStack extends Stack {
     });
     this.prefix = prefix;
     this.at = { accountId, region };
-    Tags.of(this).add(awsTags.prefix, prefix);
+    // The stack's own tags come to all that it makes. These are for an emulator, which does not pass them on; nor can it
+    // make a key that has any.
+    Tags.of(this).add(awsTags.prefix, prefix, { excludeResourceTypes: ["AWS::KMS::Key"] });
   }
 
   /** A name in the account that begins with the prefix. */

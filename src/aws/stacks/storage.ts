@@ -106,7 +106,7 @@ function addLogBucket(stack: RowhouseStack, name: string, retentionDays: number)
   });
   addBucketPolicy(stack, "LogBucketPolicy", name, bucket, [
     write("logging.s3.amazonaws.com", "objects"),
-    write("delivery.logs.amazonaws.com", "network"),
+    write("delivery.logs.amazonaws.com", `AWSLogs/${stack.at.accountId}`),
     // The balancer's own condition key would need its ARN, which does not exist before its logs are switched on.
     {
       Effect: "Allow",

@@ -38,6 +38,10 @@ export const templateParameters = {
   replication: "Replication",
   /** Region: `host:port` of a cache that there is already; then the stack makes none. */
   cacheEndpoint: "CacheEndpoint",
+  /** Global and region: a parameter group of RDS that there is already; then the stack makes none. */
+  databaseParameterGroup: "DatabaseParameterGroup",
+  /** Global, edge and region: a certificate of ACM for the domain that there is already; then the stack makes none. */
+  certificateArn: "CertificateArn",
 } as const;
 
 /** The stacks of a config, each as what `Part` is. They are deployed in this order. */

@@ -1,4 +1,3 @@
-import { Fn } from "aws-cdk-lib";
 import { CfnHostedZone } from "aws-cdk-lib/aws-route53";
 import type { Construct } from "constructs";
 import { awsNames } from "../resources.ts";
@@ -8,7 +7,7 @@ import { retain } from "./storage.ts";
 
 /**
  * The domain's hosted zone, by itself: only when the domain is delegated to its name servers, certificates can be issued,
- * and every other stack would wait for them.
+ * and every other stack would wait for them. Route 53 tells which name servers those are.
  */
 export function addZoneStack(app: Construct, { config, prefix, accountId }: Layout): RowhouseStack {
   const stack = new RowhouseStack(app, {
@@ -24,6 +23,5 @@ export function addZoneStack(app: Construct, { config, prefix, accountId }: Layo
   });
   retain(zone);
   stack.output("HostedZoneId", zone.ref);
-  stack.output("NameServers", Fn.join(",", zone.attrNameServers));
   return stack;
 }
