@@ -88,6 +88,7 @@ class RedisCluster implements CacheCluster {
   readonly #nodes: CacheNode[];
   readonly #endpoint: CacheEndpoint;
   readonly #tls: CacheNodeTls | undefined;
+  #isStopped = false;
 
   constructor(nodes: CacheNode[], endpoint: CacheEndpoint, tls: CacheNodeTls | undefined) {
     this.#nodes = nodes;
@@ -123,6 +124,11 @@ class RedisCluster implements CacheCluster {
   async join(options: { readonly replicaOf?: CacheNode } = {}): Promise<CacheNode> {
     const node = await startCacheNode(this.#tls);
     this.#nodes.push(node);
+    if (this.#isStopped) {
+      // The test ran out of time meanwhile.
+      await node.stop();
+      throw new Error("The cluster was stopped");
+    }
     await this.#meet();
     if (options.replicaOf) await this.#follow(node, options.replicaOf);
     await this.#untilSettled();
@@ -172,6 +178,7 @@ class RedisCluster implements CacheCluster {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all([this.#endpoint.stop(), ...this.#nodes.map((node) => node.stop())]);
   }
 
