@@ -66,6 +66,7 @@ export async function openDataPlatform(options: OpenDataPlatformOptions): Promis
     options.applicationName,
   );
   const pool = new WriterPool({ ...connection, max: options.maxConnections });
+  const mail = createMail({ client: createAwsClient(SESv2Client, access), pool, clock });
   const platform: DataPlatform = {
     region: resources.region,
     clock,
@@ -79,14 +80,14 @@ export async function openDataPlatform(options: OpenDataPlatformOptions): Promis
     objects: createObjects({ client: createS3Client(access), bucket: resources.bucket, clock }),
     cache: createCache({ endpoint: resources.cacheEndpoint, clock }),
     queues: createQueues({ client: createAwsClient(SQSClient, access), prefix: resources.prefix, clock }),
-    mail: createMail({ client: createAwsClient(SESv2Client, access), pool, clock }),
+    mail,
   };
   return {
     platform,
     connection,
     pool,
     close: async () => {
-      await Promise.all([platform.queues.close(), platform.cache.close()]);
+      await Promise.all([platform.queues.close(), platform.cache.close(), mail.close()]);
       await pool.end();
     },
   };

@@ -41,6 +41,8 @@ export interface ControllerParts {
   readonly directoryConnection: ConnectOptions;
   readonly readMigrations: ReadMigrations;
   readonly internalToken: string;
+  /** How long a new instance may take until it is healthy. */
+  readonly startGraceSeconds: number;
   readonly tenantUrl: (slug: string) => string;
   readonly log: (entry: { readonly level: "info" | "warn" | "error"; readonly message: string }) => void;
 }
@@ -70,7 +72,13 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
 
   const spares = new Spares(context);
   const zones = context.region.zones;
-  const fleet = new FleetKeeper({ platform, config, zones, release: () => release });
+  const fleet = new FleetKeeper({
+    platform,
+    config,
+    zones,
+    startGraceSeconds: parts.startGraceSeconds,
+    release: () => release,
+  });
   const control = new Region({ context, fleet, spares });
   const sync = new DirectorySync({
     directory: context.directory,

@@ -17,7 +17,8 @@ export interface InternalActions {
 
 /**
  * Answers a request under {@link internalPath}: `POST seed` with `{ slug }`.
- * @throws E_UNAUTHORIZED without the internal token, E_NOT_FOUND, E_ARGUMENT, and what the action throws
+ * @throws E_UNAUTHORIZED without the internal token, E_NOT_FOUND for strangers behind a balancer too, E_ARGUMENT, and
+ * what the action throws
  */
 export async function answerInternal(
   path: string,
@@ -25,6 +26,8 @@ export async function answerInternal(
   actions: InternalActions,
 ): Promise<void> {
   const { request, response } = exchange;
+  // Every balancer says whom it asks for; the platform's own processes come straight.
+  if (request.headers["x-forwarded-for"] !== undefined) throw fault("E_NOT_FOUND");
   if (!isAuthorized(request.headers.authorization, actions.token)) {
     throw fault("E_UNAUTHORIZED", undefined, { remedy: "This path is for the platform's own processes." });
   }

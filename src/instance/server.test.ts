@@ -286,6 +286,8 @@ describe("paths of the platform", () => {
     );
     expect((await ask("127.0.0.1", path, { ...options, body: "no json", headers })).status).toBe(400);
     expect((await ask("127.0.0.1", "/_rowhouse/internal/other", { ...options, headers })).status).toBe(404);
+    const fromOutside = { ...headers, "x-forwarded-for": "203.0.113.7" };
+    expect((await ask("127.0.0.1", path, { ...options, headers: fromOutside })).status).toBe(404);
   });
 });
 

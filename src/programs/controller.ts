@@ -32,6 +32,7 @@ await runUntilSignal(async () => {
       return readReleaseMigrations(unpacked);
     },
     internalToken,
+    startGraceSeconds: 30,
     tenantUrl: (slug) => `http://${slug}.localhost:${settings.basePort}`,
     log: logLine,
   });

@@ -8,13 +8,14 @@ import type { RegionPlatform } from "../../ports/platform.ts";
 import type { RegistryItem } from "../../ports/registry.ts";
 import type { InstanceStatus } from "../region-control.ts";
 
-const startGraceSeconds = 30;
 const drainSeconds = 10;
 
 interface Parts {
   readonly platform: Pick<RegionPlatform, "fleets" | "balancer" | "registry" | "clock" | "random">;
   readonly config: Config;
   readonly zones: readonly string[];
+  /** How long a new instance may take until it is healthy. */
+  readonly startGraceSeconds: number;
   /** `undefined` before the first release: then there is nothing to run. */
   readonly release: () => { readonly version: string; readonly sha256: string } | undefined;
 }
@@ -58,7 +59,7 @@ export class FleetKeeper {
       desired: this.desired,
       zones: this.#parts.zones,
       release: release.version,
-      startGraceSeconds,
+      startGraceSeconds: this.#parts.startGraceSeconds,
     };
     await Promise.all(reconcileFleet(goal, observed).map((action) => this.#act(action, release)));
   }

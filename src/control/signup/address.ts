@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Dns } from "../../ports/dns.ts";
 import type { RegionContext } from "../region-context.ts";
 
@@ -36,7 +37,7 @@ export async function publishRegion(context: RegionContext): Promise<void> {
   const host = regionHost(context, context.name);
   await context.platform.dns.upsert({
     name: host,
-    type: address.includes(":") ? "AAAA" : "A",
+    type: addressType(address),
     ttlSeconds,
     values: [address],
   });
@@ -49,11 +50,17 @@ export async function publishRegion(context: RegionContext): Promise<void> {
   });
 }
 
+/** A managed balancer has a name, and changes its addresses as it likes. */
+function addressType(address: string): "A" | "AAAA" | "CNAME" {
+  return ({ 4: "A", 6: "AAAA" } as const)[isIP(address)] ?? "CNAME";
+}
+
 /** Takes back what {@link publishRegion} made. Names that the wildcard stood for then lead nowhere. */
 export async function unpublishRegion(
   context: Pick<RegionContext, "config"> & { readonly dns: Pick<Dns, "remove"> },
   region: string,
 ): Promise<void> {
   if (region === defaultRegion(context)) await context.dns.remove(`*.${context.config.domain}`, "CNAME");
-  for (const type of ["A", "AAAA"] as const) await context.dns.remove(regionHost(context, region), type);
+  for (const type of ["A", "AAAA", "CNAME"] as const)
+    await context.dns.remove(regionHost(context, region), type);
 }

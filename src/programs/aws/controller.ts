@@ -58,6 +58,8 @@ await runUntilSignal(async () => {
       return readReleaseMigrations(folder);
     },
     internalToken,
+    // A machine boots, then fetches Node and Rowhouse.
+    startGraceSeconds: 300,
     tenantUrl: (slug) => `https://${slug}.${config.domain}`,
     log: logLine,
   });
