@@ -78,7 +78,7 @@ export async function openDataPlatform(options: OpenDataPlatformOptions): Promis
     }),
     databases,
     objects: createObjects({ client: createS3Client(access), bucket: resources.bucket, clock }),
-    cache: createCache({ endpoint: resources.cacheEndpoint, clock }),
+    cache: createCache({ endpoint: resources.cacheEndpoint, tls: {}, clock }),
     queues: createQueues({ client: createAwsClient(SQSClient, access), prefix: resources.prefix, clock }),
     mail,
   };
