@@ -7,17 +7,23 @@ export interface DedicatedServerNote {
   readonly monthlyUsd: number | undefined;
   /** Region that the prices are of; others differ. */
   readonly priceRegion: string;
-  /** Month that the prices were looked up in, as in `2026-11`. */
+  /** Month that the prices were written down in, as in `2026-11`. */
   readonly priceMonth: string;
+  /** Where they were taken from. */
   readonly priceSource: string;
+  /** Where AWS says today's. */
+  readonly pricePage: string;
 }
 
 /** https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html: "DB instances: 40". */
 const instancesPerRegion = 40;
 
 /**
- * Dollars an hour of one node, RDS for PostgreSQL, on demand, us-east-1. Ireland takes a tenth more ($0.197 for what is
- * $0.178 there, db.m5.large).
+ * Dollars an hour of one node, RDS for PostgreSQL, on demand, us-east-1, to show the order of magnitude: from lists that
+ * others keep of AWS's prices, and not held against AWS's own. t4g up to medium:
+ * https://infratally.com/articles/aws-rds-pricing-explained-2026.html; the rest: tables in public repositories that
+ * agree with it there, but differ among themselves by up to a tenth for m7g. Ireland took a tenth more in 2019 ($0.197
+ * against $0.178, db.m5.large: https://github.com/vantage-sh/ec2instances.info/issues/479).
  */
 const hourlyUsd: Readonly<Record<string, number>> = {
   "db.t4g.micro": 0.016,
@@ -46,6 +52,7 @@ export function dedicatedServerNote(instanceClass: string): DedicatedServerNote 
     monthlyUsd: hourly === undefined ? undefined : Math.round(nodes * (hourly * hoursPerMonth + storage)),
     priceRegion: "us-east-1",
     priceMonth: "2026-11",
-    priceSource: "https://aws.amazon.com/rds/postgresql/pricing/",
+    priceSource: "third-party lists of AWS's prices",
+    pricePage: "https://aws.amazon.com/rds/postgresql/pricing/",
   };
 }
