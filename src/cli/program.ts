@@ -1,4 +1,6 @@
 import { Command } from "commander";
+import { addAwsDeploy } from "./command/aws/deploy.ts";
+import { addAwsSynth } from "./command/aws/synth.ts";
 import { addDoctor } from "./command/doctor.ts";
 import { addDown } from "./command/down.ts";
 import { addLogs } from "./command/logs.ts";
@@ -68,5 +70,11 @@ export function createProgram(invocation: Invocation): Command {
     .addHelpText("after", example(invocation, "$0 migrate status"));
   addMigrateStatus(migrate, invocation);
   addMigrateRun(migrate, invocation);
+  const aws = program
+    .command("aws")
+    .description("the same system on an AWS account")
+    .addHelpText("after", example(invocation, "$0 aws synth"));
+  addAwsSynth(aws, invocation);
+  addAwsDeploy(aws, invocation);
   return program;
 }

@@ -2,6 +2,7 @@ import {
   type CloudFormationClient,
   type CreateChangeSetCommandInput,
   type ExecuteChangeSetCommandInput,
+  GetTemplateCommand,
   UpdateStackCommand,
 } from "@aws-sdk/client-cloudformation";
 
@@ -21,17 +22,16 @@ export function completeChangeSets(client: CloudFormationClient): void {
       }
       if (context.commandName === "ExecuteChangeSetCommand" && !isCompleting) {
         const { ChangeSetName = "", StackName } = args.input as ExecuteChangeSetCommandInput;
-        const { TemplateURL, UsePreviousTemplate, Parameters } = requests.get(ChangeSetName) ?? {};
+        const { Parameters } = requests.get(ChangeSetName) ?? {};
         isCompleting = true;
-        await client
-          .send(new UpdateStackCommand({ StackName, TemplateURL, UsePreviousTemplate, Parameters }))
-          .catch((error: Error) => {
-            // It had parameters, which moto has taken over itself.
-            if (error.message !== "No updates are to be performed.") throw error;
-          })
-          .finally(() => {
-            isCompleting = false;
-          });
+        try {
+          const { TemplateBody } = await client.send(new GetTemplateCommand({ StackName }));
+          // The same template to the letter would be no update.
+          const body = `${TemplateBody} `;
+          await client.send(new UpdateStackCommand({ StackName, TemplateBody: body, Parameters }));
+        } finally {
+          isCompleting = false;
+        }
       }
       return answer;
     },
