@@ -110,7 +110,9 @@ export function isAwsError(error: unknown, ...names: readonly string[]): error i
 function quotaOf(name: string, message: string): string | undefined {
   if (Object.hasOwn(quotas, name)) return quotas[name];
   const isGeneric =
-    /^(LimitExceeded|LimitExceededException|ServiceQuotaExceededException|.*QuotaExceeded.*)$/.test(name);
+    /^(LimitExceeded|LimitExceededException|LimitExceededFault|ServiceQuotaExceededException|.*QuotaExceeded.*)$/.test(
+      name,
+    );
   return isGeneric ? sentence(message).replace(/\.$/, "") : undefined;
 }
 

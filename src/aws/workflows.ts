@@ -152,13 +152,15 @@ class SwfWorkflows implements Workflows {
     const { clock, followers } = this.#engine;
     const deadline = clock.elapsedMilliseconds() + timeoutSeconds * 1000;
     const isChange = ({ history, state }: WorkflowExecution) => history.length > seen || hasEnded(state);
+    let isTold = true;
     for (let pause = firstChangePollMilliseconds; ; pause *= 1.5) {
+      const left = deadline - clock.elapsedMilliseconds();
       const known = followers.newest(id);
       if (known && isChange(known)) return known;
-      const current = await this.#read(id);
-      const left = deadline - clock.elapsedMilliseconds();
+      // SWF's rate limit for histories is for all followers together: it is not asked while this process is told.
+      const current = known && isTold && left > 0 ? known : await this.#read(id);
       if (!current || isChange(current) || left <= 0) return current;
-      await followers.change(id, Math.min(left, pause, longestChangePollMilliseconds));
+      isTold = await followers.change(id, Math.min(left, pause, longestChangePollMilliseconds));
     }
   }
 

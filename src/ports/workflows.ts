@@ -35,7 +35,7 @@ export interface WorkflowExecution {
 
 /**
  * Durable sagas: once `start` returned, the workflow reaches its end, whatever crashes. What is next is always
- * `decide(history)` of `core/workflow`.
+ * `decide(history)` of `core/workflow`. Where E_DATABASE_UNAVAILABLE is said, it is one of E_AWS_… on AWS.
  */
 export interface Workflows {
   /** Must be called for every workflow before `launch`. */

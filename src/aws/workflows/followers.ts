@@ -38,16 +38,18 @@ export class Followers {
     if (this.#known.size > maxKnown && oldest !== undefined) this.#known.delete(oldest);
   }
 
-  /** Resolves when the execution is published next, or after `milliseconds`. */
-  async change(id: string, milliseconds: number): Promise<void> {
+  /** True when the execution is published next; false after `milliseconds` without that. */
+  async change(id: string, milliseconds: number): Promise<boolean> {
     const published = new AbortController();
     const wake = () => published.abort();
     const waiting = this.#waiting.get(id) ?? new Set();
     this.#waiting.set(id, waiting.add(wake));
     try {
       await this.#clock.sleep(milliseconds, published.signal);
+      return false;
     } catch (error) {
       if (!published.signal.aborted) throw error;
+      return true;
     } finally {
       waiting.delete(wake);
       if (waiting.size === 0) this.#waiting.delete(id);
