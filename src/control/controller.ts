@@ -117,6 +117,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       await sync.stop();
       await spares.stop();
       await platform.workflows.stop();
+      await context.tenantData.close();
       await context.administration.close();
     },
   };

@@ -47,8 +47,10 @@ export async function applyMigrations(
   ledger: Ledger,
 ): Promise<Migration[]> {
   const table = `${quoteIdentifier(ledger.ledgerSchema)}.${quoteIdentifier(ledger.ledgerTable)}`;
-  if (ledger.lockTimeoutMilliseconds !== undefined) await lock(client, table, ledger.lockTimeoutMilliseconds);
-  const pending = pendingMigrations(migrations, await readLedger(client, table));
+  const pending = pendingMigrations(
+    migrations,
+    await readLedger(client, table, ledger.lockTimeoutMilliseconds),
+  );
   for (const migration of pending) {
     if (migration.isTransactional) await applyInTransaction(client, migration, table);
     else await applyOutsideTransaction(client, migration, { table, schema: ledger.ledgerSchema });
@@ -56,22 +58,22 @@ export async function applyMigrations(
   return pending;
 }
 
-async function lock(client: pg.ClientBase, table: string, timeoutMilliseconds: number): Promise<void> {
-  await client.query(`SET lock_timeout = ${Math.ceil(timeoutMilliseconds)}`);
-  const { rows } = await client.query<{ locked: boolean }>(
-    "SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS locked",
-    [table],
-  );
-  if (!rows[0]?.locked) throw fault("E_MIGRATION_BUSY");
-}
-
 const undefinedTable = "42P01";
 
-/** Most databases have a ledger: asking for it first saves the attempt to make it. */
-async function readLedger(client: pg.ClientBase, table: string): Promise<AppliedMigration[]> {
-  const select = `SELECT number, file, sha256 FROM ${table} ORDER BY number`;
+/** Most databases have a ledger: asking for it first, and for the lock with it, saves round trips. */
+async function readLedger(
+  client: pg.ClientBase,
+  table: string,
+  lockTimeoutMilliseconds: number | undefined,
+): Promise<AppliedMigration[]> {
+  const lock =
+    lockTimeoutMilliseconds === undefined
+      ? ""
+      : `SET lock_timeout = ${Math.ceil(lockTimeoutMilliseconds)};
+         SELECT pg_try_advisory_lock(hashtextextended(${quoteLiteral(table)}, 0)) AS locked;`;
+  const ask = () => askLedger(client, `${lock} SELECT number, file, sha256 FROM ${table} ORDER BY number`);
   try {
-    return (await client.query<AppliedMigration>(select)).rows;
+    return await ask();
   } catch (error) {
     if ((error as { code?: unknown }).code !== undefinedTable) throw error;
   }
@@ -79,7 +81,15 @@ async function readLedger(client: pg.ClientBase, table: string): Promise<Applied
     `CREATE TABLE IF NOT EXISTS ${table} (
        number integer PRIMARY KEY, file text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
   );
-  return (await client.query<AppliedMigration>(select)).rows;
+  return ask();
+}
+
+async function askLedger(client: pg.ClientBase, sql: string): Promise<AppliedMigration[]> {
+  const answer: unknown = await client.query(sql);
+  // Several statements have a result each.
+  const results = (Array.isArray(answer) ? answer : [answer]) as pg.QueryResult<Record<string, unknown>>[];
+  if (results.some(({ rows }) => rows[0]?.locked === false)) throw fault("E_MIGRATION_BUSY");
+  return (results.at(-1)?.rows ?? []) as unknown as AppliedMigration[];
 }
 
 /** All in one round trip. */

@@ -3,24 +3,23 @@ import type { Migration } from "../../core/migration/plan.ts";
 import type { Connections } from "../../core/tenant/tenant.ts";
 import type { Databases } from "../../ports/databases.ts";
 import type { Keys } from "../../ports/keys.ts";
-import { connect } from "../../postgres/connect.ts";
 import { createDatabase } from "../../postgres/create-database.ts";
 import { quoteIdentifier } from "../../postgres/identifier.ts";
-import { applyMigrations } from "../../postgres/migrate.ts";
 import type { WriterPool } from "../../postgres/pool.ts";
 import { scramVerifier } from "../../postgres/scram.ts";
 import type { Administration } from "./administration.ts";
 import { type Locations, type StoredLocation, sharedDatabase } from "./locations.ts";
-import { ensureSharedLogin, grantToSharedLogin } from "./shared-login.ts";
+import { Migrator } from "./migrator.ts";
+import {
+  ensureSharedLogin,
+  grantToMigrator,
+  grantToSharedLogin,
+  migratorLogin,
+  sharedLogin,
+} from "./shared-login.ts";
 import * as statements from "./statements.ts";
 
 const roleExists = "SELECT FROM pg_roles WHERE rolname = $1";
-
-/** The table in each tenant's schema that says which migrations it has. */
-const ledgerTable = "rowhouse_migrations";
-
-/** While a migration waits for a table, everyone behind it waits too. */
-const migrationLockMilliseconds = 2000;
 
 /** Makes and removes what holds a tenant's rows: roles, schema, database, server. Every method is safe to repeat. */
 export class TenantData {
@@ -30,6 +29,7 @@ export class TenantData {
   readonly #regionPool: WriterPool;
   readonly #keys: Keys;
   readonly #zones: readonly [string, string];
+  readonly #migrator: Migrator;
 
   constructor(parts: {
     readonly databases: Databases;
@@ -45,6 +45,7 @@ export class TenantData {
     this.#regionPool = parts.regionPool;
     this.#keys = parts.keys;
     this.#zones = parts.zones;
+    this.#migrator = new Migrator(parts);
   }
 
   /** Makes a shared server ready for tenants: the database of schemas, closed to everyone who is not let in. */
@@ -74,10 +75,9 @@ export class TenantData {
     );
     const shared = await this.#administration.pool(server, sharedDatabase);
     await shared.query("REVOKE ALL ON SCHEMA public FROM PUBLIC");
-    await ensureSharedLogin(
-      { regionPool: this.#regionPool, serverPool: shared, keys: this.#keys },
-      { server, database: sharedDatabase },
-    );
+    const parts = { regionPool: this.#regionPool, serverPool: shared, keys: this.#keys };
+    for (const login of [sharedLogin, migratorLogin])
+      await ensureSharedLogin(parts, login, { server, database: sharedDatabase });
   }
 
   /** Makes the roles, and the schema, database or server, unless they are there. @throws E_DISK_FULL, E_QUOTA */
@@ -114,16 +114,13 @@ export class TenantData {
    * Applies what the tenant's own ledger lacks, as its owner: the SQL can reach nothing else. Returns how many files
    * that were. @throws E_MIGRATION_FAILED, E_MIGRATION_CHANGED, E_MIGRATION_BUSY when it should be tried again later
    */
-  async applyMigrations(location: StoredLocation, migrations: readonly Migration[]): Promise<number> {
-    return this.#asOwner(location, async (client) => {
-      const applied = await applyMigrations(client, migrations, {
-        ledgerSchema: location.schema,
-        ledgerTable,
-        lockTimeoutMilliseconds: migrationLockMilliseconds,
-      });
-      if (!location.ready) await client.query(statements.protectLedger(location, ledgerTable));
-      return applied.length;
-    });
+  applyMigrations(location: StoredLocation, migrations: readonly Migration[]): Promise<number> {
+    return this.#migrator.apply(location, migrations);
+  }
+
+  /** Ends the connections that are kept for migrations. */
+  close(): Promise<void> {
+    return this.#migrator.close();
   }
 
   /** Removes everything of the location, half-made or whole, and its row last. */
@@ -145,7 +142,8 @@ export class TenantData {
       await client.query(
         statements.createRoles(location, verifiers) +
           statements.createSchema(location) +
-          statements.grantSchema(location),
+          statements.grantSchema(location) +
+          grantToMigrator(location.ownerRole),
       );
     });
   }
@@ -180,20 +178,6 @@ export class TenantData {
         }
       }
     });
-  }
-
-  async #asOwner<T>(location: StoredLocation, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    const [endpoint, password] = await Promise.all([
-      this.#databases.endpoint(location.server),
-      this.#locations.openPassword(location.ownerRole, location.ownerPassword),
-    ]);
-    const client = await connect({
-      endpoint,
-      database: location.database,
-      credentials: { user: location.ownerRole, password },
-      applicationName: "rowhouse-migrate",
-    });
-    return work(client).finally(() => client.end());
   }
 
   async #verifiers(location: StoredLocation): Promise<statements.Verifiers> {

@@ -1,5 +1,5 @@
 import { fault } from "../error.ts";
-import { countStatements, runsOutsideTransaction } from "./transaction.ts";
+import { changesRole, countStatements, runsOutsideTransaction } from "./transaction.ts";
 
 /** One numbered SQL file. */
 export interface Migration {
@@ -31,6 +31,12 @@ export function orderMigrations(
   const migrations = files.map(({ file, sql, sha256 }) => {
     const match = /^(\d{4})_[a-z0-9_-]+\.sql$/.exec(file);
     if (!match) throw fault("E_MIGRATION_NAME", `The migration "${file}" is not named like 0001_name.sql.`);
+    if (changesRole(sql)) {
+      throw fault("E_MIGRATION_STATEMENTS", `The migration "${file}" changes the role that it runs as.`, {
+        remedy:
+          "Leave out SET ROLE, SET SESSION AUTHORIZATION, RESET ALL and DISCARD: a migration runs as the tenant's owner.",
+      });
+    }
     const isTransactional = !runsOutsideTransaction(sql);
     if (!isTransactional && countStatements(sql) !== 1) {
       throw fault(

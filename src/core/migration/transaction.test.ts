@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countStatements, runsOutsideTransaction } from "./transaction.ts";
+import { changesRole, countStatements, runsOutsideTransaction } from "./transaction.ts";
 
 describe("a migration outside a transaction", () => {
   it.each([
@@ -21,5 +21,21 @@ describe("a migration outside a transaction", () => {
     ["CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON b (c);", 1],
   ])("has its statements counted: %j", (sql, count) => {
     expect(countStatements(sql)).toBe(count);
+  });
+});
+
+describe("a migration that leaves its tenant's owner", () => {
+  it.each([
+    ["SET ROLE other", true],
+    ["CREATE TABLE a (); RESET ROLE;", true],
+    ['set local "role" = x', true],
+    ["SET SESSION AUTHORIZATION DEFAULT", true],
+    ["RESET ALL", true],
+    ["DISCARD ALL", true],
+    ["SET lock_timeout = '1s'; SET LOCAL work_mem = '1MB'", false],
+    ["CREATE TABLE role (all_of text); UPDATE a SET role = 'x'", false],
+    ["-- SET ROLE other", false],
+  ])("is seen: %j", (sql, expected) => {
+    expect(changesRole(sql)).toBe(expected);
   });
 });

@@ -1,4 +1,4 @@
-import { tokenizeSql } from "../sql/tokens.ts";
+import { type SqlToken, tokenizeSql } from "../sql/tokens.ts";
 
 /** Alone on a line before the first statement, as a comment. */
 const marker = /^[ \t]*--[ \t]*rowhouse:[ \t]*no-transaction[ \t]*$/m;
@@ -13,12 +13,28 @@ export function runsOutsideTransaction(sql: string): boolean {
 
 /** How many statements the file has. */
 export function countStatements(sql: string): number {
-  let count = 0;
-  let isOpen = false;
+  return statementsOf(sql).length;
+}
+
+/**
+ * Whether a statement of the file would leave the tenant's owner: one connection migrates many tenants. A fence for
+ * honest code, not a wall: a routine's body is not looked into.
+ */
+export function changesRole(sql: string): boolean {
+  return statementsOf(sql).some((statement) => {
+    const [verb = "", ...words] = statement.map(({ text }) => text.toLowerCase());
+    if (verb === "discard") return true;
+    if (verb !== "set" && verb !== "reset") return false;
+    const scoped = words[0] === "local" || words[0] === "session" ? words.slice(1) : words;
+    return ["role", "authorization", "session_authorization", "all"].includes(scoped[0] ?? "");
+  });
+}
+
+function statementsOf(sql: string): SqlToken[][] {
+  const statements: SqlToken[][] = [[]];
   for (const token of tokenizeSql(sql)) {
-    const ends = token.kind === "symbol" && token.text === ";";
-    if (!ends && !isOpen) count++;
-    isOpen = !ends;
+    if (token.kind === "symbol" && token.text === ";") statements.push([]);
+    else statements.at(-1)?.push(token);
   }
-  return count;
+  return statements.filter((statement) => statement.length > 0);
 }
