@@ -17,6 +17,7 @@ import type { AwsAccess } from "../client.ts";
 import { awsNames, vpcCidr } from "../resources.ts";
 import { controlCidr } from "./address-plan.ts";
 import { readGlobalOutputs, readRegionOutputs } from "./outputs.ts";
+import { suspendFleetGroups } from "./suspend-fleets.ts";
 import { synthesize } from "./synthesize.ts";
 import type { StackLocation, Template, Templates } from "./template.ts";
 
@@ -131,6 +132,22 @@ describe.skipIf(process.env.ROWHOUSE_AWS_REAL === "1")("the templates, deployed 
       [`${prefix}-controller`]: 1,
       [`${prefix}-control-plane`]: 1,
     });
+  });
+
+  test("a fleet's group leaves launching and ending to the controller, whose own group does not", async () => {
+    const client = new AutoScalingClient(access);
+    const { groups } = readRegionOutputs(outputsOf(templates.regions["eu-west-1"]!));
+    for (const _ of [1, 2]) await suspendFleetGroups(client, groups);
+    const { AutoScalingGroups } = await client.send(new DescribeAutoScalingGroupsCommand({}));
+    const suspended = (name: string) =>
+      AutoScalingGroups!
+        .find(({ AutoScalingGroupName }) => AutoScalingGroupName === name)!
+        .SuspendedProcesses!.map(({ ProcessName }) => ProcessName);
+    for (const fleet of ["app", "worker"])
+      expect(suspended(`${prefix}-${fleet}`)).toEqual(
+        expect.arrayContaining(["Launch", "Terminate", "ReplaceUnhealthy", "AZRebalance"]),
+      );
+    expect(suspended(`${prefix}-controller`)).toEqual([]);
   });
 
   test("the database servers have the names by which the adapter finds them", async () => {

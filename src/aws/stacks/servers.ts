@@ -116,21 +116,6 @@ export function groupName(stack: RowhouseStack, program: ServerProgram): string 
   return stack.named(program);
 }
 
-/**
- * What a fleet's group must not do, because the controller does it. CloudFormation has no property for it: whoever deploys
- * suspends them once the group is there, by `SuspendProcesses`.
- */
-export const suspendedProcesses = [
-  "Launch",
-  "Terminate",
-  "HealthCheck",
-  "ReplaceUnhealthy",
-  "AZRebalance",
-  "AlarmNotification",
-  "ScheduledActions",
-  "InstanceRefresh",
-] as const;
-
 /** A fleet's group: empty, for the controller to attach servers to. */
 export function addFleetGroup(
   stack: RowhouseStack,
@@ -147,6 +132,10 @@ export function addFleetGroup(
     metricsCollection: [{ granularity: "1Minute" }],
     tags: [{ key: awsTags.fleet, value: program, propagateAtLaunch: true }],
   });
+  // How many servers there are is the controller's to say; an update of the stack leaves it as it is.
+  group.cfnOptions.updatePolicy = {
+    autoScalingScheduledAction: { ignoreUnmodifiedGroupSizeProperties: true },
+  };
   return group.ref;
 }
 

@@ -60,11 +60,6 @@ const wildcards: readonly AcceptedFinding[] = [
     reason: "The wildcard stands for the group's random id; its name is given.",
   },
   {
-    rule: arn("route53:::change/\\*"),
-    resource: /\/RoleController$/,
-    reason: "The id of a change is only known when it was asked for; it only reads.",
-  },
-  {
     rule: iam("\\*"),
     resource: /\/Role(App|Worker|Controller|ControlPlane)$/,
     reason:

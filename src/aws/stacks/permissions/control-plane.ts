@@ -17,16 +17,10 @@ export function controlPlaneStatements(scope: ControlPlaneScope): PolicyStatemen
   return [
     statement("Software", ["s3:GetObject"], [stack.bucketArn(bucket, "rowhouse/*")]),
     statement("Listing", ["s3:ListBucket"], [stack.bucketArn(bucket)]),
-    statement("Key", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [keyArn]),
+    statement("Key", ["kms:Decrypt", "kms:GenerateDataKey"], [keyArn]),
     statement(
       "Registry",
-      [
-        "dynamodb:GetItem",
-        "dynamodb:PutItem",
-        "dynamodb:UpdateItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:Query",
-      ],
+      ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"],
       [stack.arn("dynamodb", `table/${registryTable}`)],
     ),
     statement(

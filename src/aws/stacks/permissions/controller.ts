@@ -9,7 +9,6 @@ export interface ControllerScope extends RegionScope {
   readonly globalKeyArn: string;
   readonly hostedZoneId: string;
   readonly targetGroupArn: string;
-  readonly alarmTopicArn: string;
   /** Of the fleets app and worker. */
   readonly fleets: readonly {
     readonly launchTemplateId: string;
@@ -35,7 +34,7 @@ function storageStatements({ stack, bucket, keyArn, registryTable }: ControllerS
   return [
     statement(
       "Objects",
-      ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion"],
+      ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
       ["releases/*", "tenants/*", "backups/*"].map((key) => stack.bucketArn(bucket, key)),
     ),
     statement("KeyRotation", ["kms:RotateKeyOnDemand", "kms:ListKeyRotations"], [keyArn]),
@@ -52,13 +51,8 @@ function databaseStatements({ stack, keyArn }: ControllerScope): PolicyStatement
       [
         "rds:AddTagsToResource",
         "rds:CreateDBInstance",
-        "rds:CreateDBSnapshot",
         "rds:DeleteDBInstance",
-        "rds:DeleteDBSnapshot",
-        "rds:DescribeDBSnapshots",
-        "rds:ListTagsForResource",
         "rds:ModifyDBInstance",
-        "rds:RebootDBInstance",
         "rds:StartDBInstance",
       ],
       ["db", "subgrp", "pg", "snapshot"].map(rds),
@@ -131,25 +125,11 @@ function fleetStatements({ stack, fleets }: ControllerScope): PolicyStatement[] 
     }),
     statement(
       "Groups",
-      ["autoscaling:AttachInstances", "autoscaling:DetachInstances", "autoscaling:SuspendProcesses"],
+      ["autoscaling:AttachInstances", "autoscaling:DetachInstances"],
       fleets.map(({ group }) => stack.arn("autoscaling", `autoScalingGroup:*:autoScalingGroupName/${group}`)),
     ),
     // These know no resources.
-    statement(
-      "Look",
-      [
-        "autoscaling:DescribeAutoScalingGroups",
-        "autoscaling:DescribeAutoScalingInstances",
-        "ec2:DescribeInstances",
-        "ec2:DescribeInstanceStatus",
-        "ec2:DescribeSpotPriceHistory",
-        "elasticloadbalancing:DescribeLoadBalancers",
-        "elasticloadbalancing:DescribeTargetGroups",
-        "elasticloadbalancing:DescribeTargetGroupAttributes",
-        "elasticloadbalancing:DescribeTargetHealth",
-      ],
-      ["*"],
-    ),
+    statement("Look", ["ec2:DescribeInstances", "elasticloadbalancing:DescribeTargetHealth"], ["*"]),
   ];
 }
 
@@ -162,34 +142,27 @@ function trafficStatements({ stack, targetGroupArn, hostedZoneId }: ControllerSc
   return [
     statement(
       "Targets",
-      [
-        "elasticloadbalancing:RegisterTargets",
-        "elasticloadbalancing:DeregisterTargets",
-        "elasticloadbalancing:ModifyTargetGroupAttributes",
-      ],
+      ["elasticloadbalancing:RegisterTargets", "elasticloadbalancing:DeregisterTargets"],
       [targetGroupArn],
     ),
     statement(
       "Names",
-      ["route53:ChangeResourceRecordSets", "route53:GetHostedZone", "route53:ListResourceRecordSets"],
+      ["route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets"],
       [stack.route53Arn(`hostedzone/${hostedZoneId}`)],
     ),
-    statement("NameChanges", ["route53:GetChange"], [stack.route53Arn("change/*")]),
   ];
 }
 
-function workStatements({ stack, alarmTopicArn }: ControllerScope): PolicyStatement[] {
+function workStatements({ stack }: ControllerScope): PolicyStatement[] {
   const { prefix } = stack;
   const domain = stack.arn("swf", `/domain/${awsNames.workflowDomain(prefix)}`);
   return [
     statement(
       "Workflows",
       [
-        "swf:CountPendingActivityTasks",
-        "swf:CountPendingDecisionTasks",
         "swf:DescribeActivityType",
         "swf:DescribeDomain",
-        "swf:DescribeWorkflowExecution",
+        "swf:UndeprecateDomain",
         "swf:DescribeWorkflowType",
         "swf:GetWorkflowExecutionHistory",
         "swf:ListClosedWorkflowExecutions",
@@ -199,13 +172,12 @@ function workStatements({ stack, alarmTopicArn }: ControllerScope): PolicyStatem
         "swf:RecordActivityTaskHeartbeat",
         "swf:RegisterActivityType",
         "swf:RegisterWorkflowType",
-        "swf:RespondActivityTaskCanceled",
+        "swf:UndeprecateActivityType",
+        "swf:UndeprecateWorkflowType",
         "swf:RespondActivityTaskCompleted",
         "swf:RespondActivityTaskFailed",
         "swf:RespondDecisionTaskCompleted",
-        "swf:SignalWorkflowExecution",
         "swf:StartWorkflowExecution",
-        "swf:TerminateWorkflowExecution",
       ],
       [domain],
     ),
@@ -213,22 +185,9 @@ function workStatements({ stack, alarmTopicArn }: ControllerScope): PolicyStatem
     statement("WorkflowDomain", ["swf:RegisterDomain"], ["*"]),
     statement(
       "QueuesThemselves",
-      [
-        "sqs:CreateQueue",
-        "sqs:SetQueueAttributes",
-        "sqs:TagQueue",
-        "sqs:ListDeadLetterSourceQueues",
-        "sqs:PurgeQueue",
-        "sqs:StartMessageMoveTask",
-        "sqs:ListMessageMoveTasks",
-      ],
+      ["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue"],
       [stack.arn("sqs", `${prefix}-*`)],
     ),
-    statement(
-      "Suppression",
-      ["ses:GetSuppressedDestination", "ses:PutSuppressedDestination", "ses:DeleteSuppressedDestination"],
-      ["*"],
-    ),
-    statement("Alarms", ["sns:Publish"], [alarmTopicArn]),
+    statement("Suppression", ["ses:PutSuppressedDestination", "ses:DeleteSuppressedDestination"], ["*"]),
   ];
 }

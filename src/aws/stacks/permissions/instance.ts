@@ -33,10 +33,10 @@ export function instanceStatements({ stack, bucket, keyArn, registryTable }: Reg
     ),
     // Without it S3 answers a question for what is not there with "access denied".
     statement("Listing", ["s3:ListBucket", "s3:ListBucketVersions"], [stack.bucketArn(bucket)]),
-    statement("Key", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], [keyArn]),
+    statement("Key", ["kms:Decrypt", "kms:GenerateDataKey"], [keyArn]),
     statement(
       "Registry",
-      ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"],
+      ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"],
       [stack.arn("dynamodb", `table/${registryTable}`)],
     ),
     statement("DatabaseEndpoints", ["rds:DescribeDBInstances"], [stack.arn("rds", `db:${prefix}-*`)]),
