@@ -18,8 +18,7 @@ export interface ApiDependencies {
   readonly idempotencyKeys: IdempotencyKeys;
   /** The regions that run; the map may change while the API serves. */
   readonly regions: ReadonlyMap<string, RegionControl>;
-  /** Absent where regions are made from outside. */
-  readonly regionStacks?: Pick<Regions, "list" | "show" | "create" | "delete" | "operation">;
+  readonly regionStacks: Pick<Regions, "list" | "show" | "create" | "delete" | "operation">;
   readonly operators: { verify(token: string): Promise<Operator | undefined> };
   readonly clock: Clock;
   readonly status: () => Promise<StatusDocument>;

@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import type { Config } from "../core/config/schema.ts";
 import { RowhouseError } from "../core/error.ts";
+import { StateFolder } from "../embedded/state-folder.ts";
+import { findSupervisor } from "../embedded/supervisor-lock.ts";
 import { ApiClient } from "./client.ts";
 import { loadConfig } from "./config-file.ts";
 import type { Invocation } from "./invocation.ts";
@@ -19,6 +21,12 @@ export async function openControlApi(invocation: Invocation, command: Command): 
     const { apiUrl, token } = await invocation.context.programs.findControlPlane(config);
     return new ApiClient({ origin: apiUrl, token });
   }
+}
+
+/** The config, where a command is about its AWS account: nothing runs on the state folder. */
+export async function deployedTarget(invocation: Invocation, command: Command): Promise<Config | undefined> {
+  if (await findSupervisor(new StateFolder(await invocation.stateFolder(command)))) return undefined;
+  return deployedConfig(invocation, command);
 }
 
 /** The config, when it is one that is deployed to AWS. A broken one is told by the commands that are about it. */

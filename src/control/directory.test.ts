@@ -89,4 +89,39 @@ describe("directory", () => {
     );
     expect(rows).toEqual([{ state: "active", revision: young.revision }]);
   });
+
+  it("shuts a region or lets a sign-up in, never both, however close they come", async () => {
+    for (let round = 0; round < 20; round++) {
+      const name = `raced-region-${round}`;
+      const place = { region: name, plan: "starter", isolation: "schema", signupId: "s" } as const;
+      const [closed, ...reserved] = await Promise.allSettled([
+        directory.closeRegion(name),
+        ...[0, 1, 2].map((i) => directory.reserve({ ...place, slug: `${name}-${i}` })),
+      ]);
+      const tenants = (await directory.countByRegion()).get(name) ?? 0;
+      expect(tenants).toBe(reserved.filter(({ status }) => status === "fulfilled").length);
+      if (closed?.status === "fulfilled") expect(tenants).toBe(0);
+      else expect(closed?.reason).toMatchObject({ code: "E_REGION_IN_USE" });
+      for (const one of reserved)
+        if (one.status === "rejected") expect(one.reason).toMatchObject({ code: "E_REGION_UNKNOWN" });
+    }
+  });
+
+  it("counts whoever is not closed, tells who it is, and lets tenants in again", async () => {
+    const place = { region: "counted", plan: "starter", isolation: "schema", signupId: "s" } as const;
+    await directory.reserve({ ...place, slug: "counted-a" });
+    await expect(directory.closeRegion("counted")).rejects.toMatchObject({
+      code: "E_REGION_IN_USE",
+      reason: "1 tenant lives in counted: counted-a.",
+    });
+    for (const event of ["activate", "beginClose", "endClose"] as const)
+      await directory.apply("counted-a", event);
+    await directory.closeRegion("counted");
+    await directory.closeRegion("counted");
+    await expect(directory.reserve({ ...place, slug: "counted-b" })).rejects.toMatchObject({
+      code: "E_REGION_UNKNOWN",
+    });
+    await directory.openRegion("counted");
+    await directory.reserve({ ...place, slug: "counted-b" });
+  });
 });

@@ -3,6 +3,7 @@ import type { Api } from "../../src/api/dependencies.ts";
 import { Directory } from "../../src/control/directory.ts";
 import { IdempotencyKeys } from "../../src/control/idempotency-keys.ts";
 import { Operators } from "../../src/control/operators.ts";
+import { RegisteredRegions } from "../../src/control/regions/registered.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import { createSystemClock } from "../../src/embedded/clock.ts";
 import { createDirectoryDatabase } from "./directory-database.ts";
@@ -48,6 +49,7 @@ export async function createTestApi(): Promise<TestApi> {
     directory,
     idempotencyKeys: new IdempotencyKeys(database.pool),
     regions,
+    regionStacks: new RegisteredRegions({ directory, config, made: regions }),
     operators,
     clock: createSystemClock(),
     status: async () => ({

@@ -83,7 +83,6 @@ const followEvents = createRoute({
 
 /** `/v1/regions` */
 export function addRegionRoutes(api: Api, { regionStacks }: ApiDependencies): void {
-  if (!regionStacks) return;
   api.openapi(listRegions, async (context) => {
     const lookNow = context.req.valid("query").drift === "1";
     return context.json(await regionStacks.list({ lookNow }), 200);

@@ -8,6 +8,7 @@ import { requireSecret } from "../../aws/control-login.ts";
 import { createS3Client } from "../../aws/data-platform.ts";
 import { readGlobalDocument } from "../../aws/document.ts";
 import { awsNames, controlPlanePort } from "../../aws/resources.ts";
+import { RegisteredRegions } from "../../control/regions/registered.ts";
 import { repeat } from "../../control/repeat.ts";
 import { toRowhouseError } from "../../core/error.ts";
 import { createSystemClock } from "../../embedded/clock.ts";
@@ -39,6 +40,7 @@ await runUntilSignal(async () => {
     directory: directory.directory,
     idempotencyKeys: directory.idempotencyKeys,
     regions: regions.controls,
+    regionStacks: new RegisteredRegions({ directory: directory.directory, config, made: regions.controls }),
     operators: directory.operators,
     clock,
     status: async () => ({

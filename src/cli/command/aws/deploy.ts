@@ -28,44 +28,46 @@ export function addAwsDeploy(parent: Command, invocation: Invocation): void {
     .option("--region <region>", "only this region, and what it stands on")
     .option("--yes", "don't ask")
     .addHelpText("after", example(invocation, "$0 aws deploy --region eu-west-1"))
-    .action(async ({ region, yes }: DeployOptions, command: Command) => {
-      const startedAt = performance.now();
-      const location = await invocation.config(command);
-      const config = requireAwsTarget(await loadConfig(location.configFile));
-      const { context, output } = invocation;
-      const onProgress = (message: string) => output.progress(message);
-      const { openDeployment } = await importAws(() => import("../../../programs/aws/deploy/open.ts"));
-      const { packageRoot, version } = context;
-      const opened = await openDeployment({
-        ...location,
-        config,
-        packageRoot,
-        version,
-        accessTo: awsAccess,
-        onProgress,
-      });
-      const names = await opened.deployment.names(region);
-      const plans = await planAll(opened, names, onProgress);
-      const changes = plans.flatMap((plan) =>
-        plan.changes.map((change) => ({ part: plan.region, ...change })),
-      );
-      if (changes.length > 0) {
-        output.progress(describeChanges(plans));
-        output.progress(describeCost(config, names));
-        const { accountId } = opened.deployment;
-        const text = `These ${changes.length} changes are made in the AWS account ${accountId}.`;
-        await confirm(context, { text, answer: accountId, yes: yes === true });
-      }
-      await applyAll(opened, plans, onProgress);
-      const regions = names.filter((name) => config.regions[name]);
-      await opened.untilServing(regions, onProgress);
-      const { url } = await opened.deployment.global();
-      const durationMs = Math.round(performance.now() - startedAt);
-      output.result(
-        { accountId: opened.deployment.accountId, url, regions, changes, durationMs },
-        () => `Deployed, and serving at ${url}.`,
-      );
-    });
+    .action((options: DeployOptions, command: Command) => runDeploy(invocation, command, options));
+}
+
+/** The deployment itself, of all or of one region. */
+export async function runDeploy(
+  invocation: Invocation,
+  command: Command,
+  { region, yes }: DeployOptions,
+): Promise<void> {
+  const startedAt = performance.now();
+  const location = await invocation.config(command);
+  const config = requireAwsTarget(await loadConfig(location.configFile));
+  const { context, output } = invocation;
+  const onProgress = (message: string) => output.progress(message);
+  const { openDeployment } = await importAws(() => import("../../../programs/aws/deploy/open.ts"));
+  const { packageRoot, version } = context;
+  const opened = await openDeployment({
+    ...location,
+    config,
+    packageRoot,
+    version,
+    accessTo: awsAccess,
+    onProgress,
+  });
+  const { accountId } = opened.deployment;
+  const names = await opened.deployment.names(region);
+  const plans = await planAll(opened, names, onProgress);
+  const changes = plans.flatMap((plan) => plan.changes.map((change) => ({ part: plan.region, ...change })));
+  if (changes.length > 0) {
+    output.progress(describeChanges(plans));
+    output.progress(describeCost(config, names));
+    const text = `These ${changes.length} changes are made in the AWS account ${accountId}.`;
+    await confirm(context, { text, answer: accountId, yes: yes === true });
+  }
+  await applyAll(opened, plans, onProgress);
+  const regions = names.filter((name) => config.regions[name]);
+  await opened.untilServing(regions, onProgress);
+  const { url } = await opened.deployment.global();
+  const durationMs = Math.round(performance.now() - startedAt);
+  output.result({ accountId, url, regions, changes, durationMs }, () => `Deployed, and serving at ${url}.`);
 }
 
 async function planAll(
@@ -88,6 +90,21 @@ async function applyAll(
   for (const plan of plans) {
     await deployment.apply(plan, { release, mayHaveChanged, onProgress });
     mayHaveChanged ||= plan.changes.length > 0;
+  }
+  if (mayHaveChanged) await applyReplication({ deployment, release }, plans, onProgress);
+}
+
+/** Two regions may recover each other: only when both are there, each can copy its objects to the other. */
+async function applyReplication(
+  { deployment, release }: Pick<OpenDeployment, "deployment" | "release">,
+  plans: readonly StackPlan[],
+  onProgress: (message: string) => void,
+): Promise<void> {
+  for (const { region } of plans.filter((plan) => deployment.recovers(plan.region))) {
+    const rest = await deployment.stacks.plan(region, onProgress);
+    // What else there may be is for the next deployment to show.
+    if (rest.changes.some(({ action, replacement }) => action === "remove" || replacement !== "no")) continue;
+    await deployment.apply(rest, { release, mayHaveChanged: false, onProgress });
   }
 }
 

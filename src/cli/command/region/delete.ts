@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import type { RegionDocument } from "../../../control/regions/document.ts";
+import type { Config } from "../../../core/config/schema.ts";
 import { fault } from "../../../core/error.ts";
+import { awsAccess, importAws } from "../../aws.ts";
 import { confirm } from "../../confirm.ts";
-import { openControlApi } from "../../control-api.ts";
+import { deployedTarget, openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { followRegion } from "./follow.ts";
 
@@ -25,8 +27,17 @@ export function addRegionDelete(parent: Command, invocation: Invocation): void {
       await confirm(context, { text: describeLoss(region, regions), answer: name, yes: yes === true });
       const begun = await client.request<RegionDocument>(`${path}?wait=0`, { method: "DELETE" });
       await followRegion(client, name, output);
+      const config = await deployedTarget(invocation, command);
+      if (config) await removeStacks(invocation, config, name);
       output.result({ ...begun, status: "absent" }, () => `The region ${name} is gone.`);
     });
+}
+
+/** On AWS it is the operator's own rights that remove a region; the control plane has only shut it. */
+async function removeStacks({ context, output }: Invocation, config: Config, name: string): Promise<void> {
+  const { openForRemoval } = await importAws(() => import("../../../programs/aws/deploy/open.ts"));
+  const deployment = await openForRemoval({ config, version: context.version, accessTo: awsAccess });
+  await deployment.remove(name, (message) => output.progress(message));
 }
 
 function describeLoss({ name }: RegionDocument, regions: readonly RegionDocument[]): string {

@@ -19,7 +19,7 @@ export function addRegionList(parent: Command, invocation: Invocation): void {
 }
 
 /** Regions for people. */
-export function describeRegions(regions: readonly RegionDocument[]): string {
+function describeRegions(regions: readonly RegionDocument[]): string {
   const list = table(
     ["REGION", "STATUS", "JURISDICTION", "ZONES", "RECOVERY", "TENANTS", "DRIFT"],
     regions.map(({ name, status, jurisdiction, zones, recovery, tenants, drift }) => [

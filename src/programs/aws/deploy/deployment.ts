@@ -1,9 +1,13 @@
 import { CloudFormationClient } from "@aws-sdk/client-cloudformation";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { Route53Client } from "@aws-sdk/client-route-53";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import type { ReleasePackage } from "../../../api/region-rpc.ts";
 import { type AwsAccess, createAwsClient } from "../../../aws/client.ts";
 import { CloudFormationStack } from "../../../aws/cloudformation/stack.ts";
 import { createS3Client } from "../../../aws/data-platform.ts";
+import { createDns } from "../../../aws/dns.ts";
+import { createRegistry } from "../../../aws/registry.ts";
 import { awsNames, type GlobalResources } from "../../../aws/resources.ts";
 import { readGlobalOutputs, readRegionOutputs } from "../../../aws/stacks/outputs.ts";
 import { synthesize } from "../../../aws/stacks/synthesize.ts";
@@ -11,8 +15,10 @@ import { type Template, type Templates, templateParameters } from "../../../aws/
 import { createStacks } from "../../../aws/stacks.ts";
 import { userData } from "../../../aws/user-data.ts";
 import { unknownRegion } from "../../../control/regions/regions.ts";
+import { unpublishRegion } from "../../../control/signup/address.ts";
 import type { Config } from "../../../core/config/schema.ts";
 import { fault } from "../../../core/error.ts";
+import { regionsDomain } from "../../../core/registry/domains.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { RegionStack, StackPlan, StackProgress, Stacks } from "../../../ports/stacks.ts";
 import { publishDocument, publishRegion, publishSoftware } from "./publish.ts";
@@ -99,6 +105,11 @@ export class Deployment {
     return [...(this.#templates.zone ? [zone] : []), control, ...regions, ...(isComplete ? [edge] : [])];
   }
 
+  /** Whether the region has another one to recover in. */
+  recovers(name: string): boolean {
+    return this.#parts.config.regions[name]?.recovery !== undefined;
+  }
+
   /** Makes one part as it was shown, and gives its servers what they run. */
   async apply(
     shown: StackPlan,
@@ -114,6 +125,21 @@ export class Deployment {
     if (plan.region === control) await this.#publishControl(onProgress);
     else if (this.#parts.config.regions[plan.region])
       await this.#publishRegion(plan.region, release, onProgress);
+  }
+
+  /** Removes a region that takes no tenants any more, with its name and what the control plane knows of it. */
+  async remove(region: string, onProgress: StackProgress): Promise<void> {
+    const { config, accessTo, clock } = this.#parts;
+    const { region: controlRegion, hostedZoneId, registryTable } = await this.global();
+    const access = accessTo(controlRegion);
+    const regions = createRegistry({ client: createAwsClient(DynamoDBClient, access), table: registryTable });
+    await regions.delete(regionsDomain, region);
+    const client = createAwsClient(Route53Client, access);
+    await unpublishRegion(
+      { dns: createDns({ client, hostedZoneId, zone: config.domain, clock }), config },
+      region,
+    );
+    await this.stacks.delete(region, onProgress);
   }
 
   /** The control plane's outputs. @throws zod's error before it is deployed */

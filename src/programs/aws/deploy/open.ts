@@ -5,7 +5,7 @@ import type { ReleasePackage } from "../../../api/region-rpc.ts";
 import { type AwsAccess, createAwsClient } from "../../../aws/client.ts";
 import { requireSecret } from "../../../aws/control-login.ts";
 import { awsNames } from "../../../aws/resources.ts";
-import { synthesize } from "../../../aws/stacks/synthesize.ts";
+import { deploymentSteps, synthesize } from "../../../aws/stacks/synthesize.ts";
 import type { Template } from "../../../aws/stacks/template.ts";
 import { userData } from "../../../aws/user-data.ts";
 import { buildRelease } from "../../../control/release/build.ts";
@@ -31,7 +31,7 @@ export interface OpenDeploymentOptions {
 export interface OpenDeployment {
   readonly deployment: Deployment;
   readonly release: ReleasePackage;
-  /** Resolves when the control plane says that the regions serve. @throws E_REGION_UNAVAILABLE */
+  /** Resolves when the control plane says that the regions serve, and lets tenants in. @throws E_REGION_UNAVAILABLE */
   untilServing(regions: readonly string[], onProgress: StackProgress): Promise<void>;
 }
 
@@ -56,6 +56,7 @@ export async function openDeployment(options: OpenDeploymentOptions): Promise<Op
       const secrets = createAwsClient(SecretsManagerClient, accessTo(controlRegion));
       const token = await requireSecret(secrets, awsNames.operatorToken(prefix));
       await untilServing({ apiUrl, token, regions, onProgress });
+      for (const name of regions) await openToTenants(apiUrl, token, name);
     },
   };
 }
@@ -90,6 +91,20 @@ async function untilServing(parts: {
   }
 }
 
+/** One that was deleted before is shut. */
+async function openToTenants(apiUrl: string, token: string, name: string): Promise<void> {
+  const response = await fetch(`${apiUrl}/v1/regions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ name }),
+  });
+  if (response.ok) return;
+  throw fault(
+    "E_REGION_UNAVAILABLE",
+    `The control plane did not open ${name}: ${(await response.text()).slice(0, 200)}.`,
+  );
+}
+
 /** Empty while the control plane is still starting, or its name not known everywhere. */
 async function statusOf(apiUrl: string, token: string): Promise<ReadonlyMap<string, string>> {
   try {
@@ -108,18 +123,23 @@ const unpacked = {
   rowhouse: { version: "0.0.0", sha256: "0".repeat(64) },
 };
 
+/** For what needs the names of what is there alone. */
+export function openForRemoval(
+  options: Pick<OpenDeploymentOptions, "config" | "version" | "accessTo">,
+): Promise<Deployment> {
+  return Deployment.open({
+    ...options,
+    clock: createSystemClock(),
+    packed: { software: unpacked, archives: [] },
+  });
+}
+
 /** All templates of a config, in the order of their deployment. Asks nothing of the account. */
 export function synthesizeAll(config: Config, accountId: string): readonly Template[] {
-  const { zone, global, edge, regions, peerings } = synthesize({
+  const templates = synthesize({
     config,
     accountId,
     userData: (server) => userData({ ...server, software: unpacked }),
   });
-  return [
-    ...(zone ? [zone] : []),
-    global,
-    ...Object.values(regions),
-    ...Object.values(peerings).flatMap(({ request, accept }) => [request, accept]),
-    edge,
-  ];
+  return deploymentSteps(templates).flat();
 }
