@@ -48,7 +48,7 @@ export async function readExecution(engine: Engine, id: string): Promise<Workflo
   return toExecution(record, planOf(engine, record.workflow), course);
 }
 
-export function planOf(engine: Engine, workflow: string): StepPlan {
+function planOf(engine: Engine, workflow: string): StepPlan {
   return engine.registrations.get(workflow)?.plan ?? [];
 }
 

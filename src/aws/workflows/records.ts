@@ -5,7 +5,7 @@ import type { Registry, RegistryItem } from "../../ports/registry.ts";
 import { Seal } from "./seal.ts";
 
 /** Domain of the registry with one item for each workflow that was ever started, under its id. */
-export const workflowsDomain = "workflows";
+const workflowsDomain = "workflows";
 
 /** Sealed, in characters: a DynamoDB item holds 400 KB, and a record has two such texts and little else. */
 const longestText = 180_000;
