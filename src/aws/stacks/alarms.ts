@@ -1,4 +1,4 @@
-import type { CfnCondition } from "aws-cdk-lib";
+import type { CfnCondition, CfnResource } from "aws-cdk-lib";
 import { CfnAlarm } from "aws-cdk-lib/aws-cloudwatch";
 import { CfnEventSubscription } from "aws-cdk-lib/aws-rds";
 import { tenantQueue } from "../../core/tenant/message.ts";
@@ -87,11 +87,11 @@ export function addFleetAlarms(
     /** Parts of 1, as in the config. */
     readonly scaleOutAbove: number;
     readonly scaleInBelow: number;
-    readonly alarmTopicArn: string;
-    readonly scalingTopicArn: string;
+    /** ARNs: of people's, and of the controller's. */
+    readonly topics: { readonly alarms: string; readonly scaling: string };
   },
 ): void {
-  const { fleet, group, alarmTopicArn, scalingTopicArn } = options;
+  const { fleet, group, topics } = options;
   const cpu = {
     metrics: [
       {
@@ -110,7 +110,7 @@ export function addFleetAlarms(
     comparison: ">",
     threshold: percent(options.scaleOutAbove),
     periods: 3,
-    actions: [alarmTopicArn, scalingTopicArn],
+    actions: [topics.alarms, topics.scaling],
   });
   addAlarm(stack, {
     ...cpu,
@@ -119,7 +119,7 @@ export function addFleetAlarms(
     comparison: "<",
     threshold: percent(options.scaleInBelow),
     periods: 15,
-    actions: [scalingTopicArn],
+    actions: [topics.scaling],
   });
 }
 
@@ -175,7 +175,7 @@ export function addDatabaseAlarms(
     sourceType: "db-instance",
     sourceIds: [identifier],
     eventCategories: ["availability", "failover", "failure", "low storage", "recovery"],
-  }).addResourceDependency(stack.node.findChild("Database") as never);
+  }).addResourceDependency(stack.node.findChild("Database") as CfnResource);
 }
 
 /** Of each shard of the cache: memory in use, and entries that were pushed out for want of it. */

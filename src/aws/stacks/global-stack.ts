@@ -1,20 +1,17 @@
 import { CfnRecordSet } from "aws-cdk-lib/aws-route53";
 import { CfnSecret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct } from "constructs";
+import type { Config } from "../../core/config/schema.ts";
 import { awsNames, controlPlanePort, directoryDatabaseServer } from "../resources.ts";
 import { addBalancerAlarms, addDatabaseAlarms } from "./alarms.ts";
 import { addDatabase, addDatabaseGroup } from "./database.ts";
-import { addKey } from "./key.ts";
+import { addFoundation, type Foundation } from "./foundation.ts";
 import { controlHosts, type Layout, registryTableNames } from "./layout.ts";
-import { addLoadBalancer } from "./load-balancer.ts";
 import { addAlarmTopic } from "./messaging.ts";
-import { addNetwork } from "./network.ts";
 import { controlPlaneStatements } from "./permissions/control-plane.ts";
-import { addProtection } from "./protection.ts";
 import { addSecurityGroup, allow, postgresPort } from "./security-groups.ts";
 import { addImage, addServer, addSingleGroup } from "./servers.ts";
 import { logicalId, RowhouseStack } from "./stack.ts";
-import { addBuckets, addRegistryTable } from "./storage.ts";
 import type { ParameterSource } from "./template.ts";
 
 /** Longer than a sign-up is waited for, and its events are streamed. */
@@ -27,9 +24,7 @@ export function addGlobalStack(
   inputs: { readonly hostedZoneId: ParameterSource },
 ): RowhouseStack {
   const { config, prefix, accountId } = layout;
-  const { aws, domain } = config;
-  const region = aws.controlRegion;
-  const zones = config.regions[region]?.zones ?? [];
+  const region = config.aws.controlRegion;
   const stack = new RowhouseStack(app, {
     stackName: awsNames.globalStack(prefix),
     region,
@@ -38,47 +33,73 @@ export function addGlobalStack(
     description: `Rowhouse: control plane of ${prefix}`,
   });
   const hostedZoneId = stack.input("HostedZoneId", inputs.hostedZoneId);
-  const protection = addProtection(stack);
-  const keyArn = addKey(stack, `${prefix}-global`);
-  const bucketName = awsNames.bucket(prefix, "global", accountId);
-  const buckets = addBuckets(stack, { name: bucketName, keyArn, logRetentionDays: aws.logRetentionDays });
-  const tableName = registryTableNames.global(prefix);
-  const registryTable = addRegistryTable(stack, { name: tableName, keyArn, isProtected: protection.flag });
-  addTokens(stack, Object.keys(config.regions));
-  const network = addNetwork(stack, {
-    index: 0,
-    zones,
-    tiers: ["control"],
-    natGateways: aws.natGateways,
-    logBucket: buckets.logs,
-  });
-  const balancer = addLoadBalancer(stack, {
-    name: "control",
-    network,
-    domain,
+  const bucket = awsNames.bucket(prefix, "global", accountId);
+  const foundation = addFoundation(stack, {
+    config,
     hostedZoneId,
-    targetType: "instance",
-    port: controlPlanePort,
-    idleTimeoutSeconds: apiIdleSeconds,
-    logBucket: buckets.logs,
-    protection,
+    keyAlias: `${prefix}-global`,
+    bucket,
+    registryTable: registryTableNames.global(prefix),
+    zones: config.regions[region]?.zones ?? [],
+    network: { index: 0, tiers: ["control"] },
+    balancer: {
+      name: "control",
+      targetType: "instance",
+      port: controlPlanePort,
+      idleTimeoutSeconds: apiIdleSeconds,
+    },
   });
-  const { api, apex } = controlHosts(domain);
+  const { keyArn, network, balancer, registryTable } = foundation;
+  addTokens(stack, Object.keys(config.regions));
+  const { api, apex } = controlHosts(config.domain);
   new CfnRecordSet(stack, "RecordApi", {
     hostedZoneId,
     name: api,
     type: "A",
     aliasTarget: { dnsName: balancer.dnsName, hostedZoneId: balancer.hostedZoneId },
   });
+  const tiers = addTiers(stack, foundation);
+  addDirectory(stack, { config, foundation, securityGroupId: tiers.directory });
+  addControlPlane(stack, layout, { foundation, bucket, securityGroupId: tiers.controlPlane });
+  const topicArn = addAlarmTopic(stack, {
+    name: "global-alarms",
+    keyArn,
+    emails: config.aws.alarmEmails,
+  });
+  addDatabaseAlarms(stack, { server: directoryDatabaseServer, topicArn });
+  addBalancerAlarms(stack, { name: "control", balancer, topicArn });
+  stack.outputs({
+    Prefix: prefix,
+    Region: region,
+    AccountId: accountId,
+    HostedZoneId: hostedZoneId,
+    Bucket: bucket,
+    KeyArn: keyArn,
+    RegistryTable: registryTable,
+    VpcId: network.vpcId,
+    VpcCidr: network.cidr,
+    ApiUrl: `https://${api}`,
+    Url: `https://${apex}`,
+    DataRouteTable: network.dataRouteTable,
+    DirectorySecurityGroup: tiers.directory,
+  });
+  for (const [zone, table] of Object.entries(network.controlRouteTables))
+    stack.outputs({ [logicalId("ControlRouteTable", zone)]: table });
+  return stack;
+}
+
+/** The balancer reaches the control plane, and that the directory. The regions' controllers come with their peerings. */
+function addTiers(stack: RowhouseStack, { network, balancer }: Foundation) {
+  const { vpcId } = network;
   const controlPlane = addSecurityGroup(stack, {
     name: "control-plane",
-    vpcId: network.vpcId,
+    vpcId,
     description: "The control plane, behind its balancer",
     outwards: "anywhere",
   });
   const directory = addSecurityGroup(stack, {
     name: "directory",
-    vpcId: network.vpcId,
+    vpcId,
     description: "Database server of the directory",
     outwards: "nowhere",
   });
@@ -94,27 +115,53 @@ export function addGlobalStack(
     from: { group: controlPlane },
     description: "The control plane",
   });
-  const databaseGroup = addDatabaseGroup(stack, { name: stack.named("directory"), network });
+  return { controlPlane, directory };
+}
+
+function addDirectory(
+  stack: RowhouseStack,
+  parts: {
+    readonly config: Config;
+    readonly foundation: Foundation;
+    readonly securityGroupId: string;
+  },
+): void {
+  const { network, keyArn, protection } = parts.foundation;
+  const { databaseClasses, logRetentionDays } = parts.config.aws;
   addDatabase(stack, {
-    ...databaseGroup,
+    ...addDatabaseGroup(stack, { name: stack.named("directory"), network }),
     server: directoryDatabaseServer,
-    instanceClass: aws.databaseClasses.directory,
-    securityGroupId: directory,
+    instanceClass: databaseClasses.directory,
+    securityGroupId: parts.securityGroupId,
     keyArn,
     protection,
-    logRetentionDays: aws.logRetentionDays,
+    logRetentionDays,
   });
+}
+
+function addControlPlane(
+  stack: RowhouseStack,
+  { config, prefix, userData }: Layout,
+  parts: {
+    readonly foundation: Foundation;
+    readonly bucket: string;
+    readonly securityGroupId: string;
+  },
+): void {
+  const { foundation, bucket, securityGroupId } = parts;
+  const { keyArn, network, balancer } = foundation;
+  const program = "control-plane";
   const server = addServer(stack, {
-    program: "control-plane",
-    instanceType: aws.instanceTypes.controlPlane,
+    program,
+    instanceType: config.aws.instanceTypes.controlPlane,
     image: addImage(stack),
-    userData: layout.userData({ program: "control-plane", region, prefix, bucket: bucketName }),
-    securityGroupId: controlPlane,
+    userData: userData({ program, region: stack.at.region, prefix, bucket }),
+    securityGroupId,
     statements: controlPlaneStatements({
       stack,
-      bucket: bucketName,
+      bucket,
       keyArn,
-      registryTable: tableName,
+      registryTable: registryTableNames.global(prefix),
       regions: Object.keys(config.regions),
       regionRegistryTable: registryTableNames.region(prefix),
     }),
@@ -123,31 +170,10 @@ export function addGlobalStack(
     subnets: Object.values(network.subnets.control),
     targetGroupArn: balancer.targetGroupArn,
   });
-  const topicArn = addAlarmTopic(stack, { name: "global-alarms", keyArn, emails: aws.alarmEmails });
-  addDatabaseAlarms(stack, { server: directoryDatabaseServer, topicArn });
-  addBalancerAlarms(stack, { name: "control", balancer, topicArn });
-  const outputs = {
-    Prefix: prefix,
-    Region: region,
-    AccountId: accountId,
-    HostedZoneId: hostedZoneId,
-    Bucket: buckets.data,
-    KeyArn: keyArn,
-    RegistryTable: registryTable,
-    VpcId: network.vpcId,
-    VpcCidr: network.cidr,
-    ApiUrl: `https://${api}`,
-    Url: `https://${apex}`,
+  stack.outputs({
     ControlPlaneLaunchTemplate: server.launchTemplateId,
     ControlPlaneGroup: group,
-    DataRouteTable: network.dataRouteTable,
-    DirectorySecurityGroup: directory,
-  };
-  for (const [key, value] of Object.entries(outputs)) stack.output(key, value);
-  for (const [zone, table] of Object.entries(network.controlRouteTables)) {
-    stack.output(logicalId("ControlRouteTable", zone), table);
-  }
-  return stack;
+  });
 }
 
 const tokenLength = 43;

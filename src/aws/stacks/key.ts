@@ -3,8 +3,8 @@ import { CfnAlias, CfnKey } from "aws-cdk-lib/aws-kms";
 import { awsNames } from "../resources.ts";
 import type { RowhouseStack } from "./stack.ts";
 
-/** Services that encrypt for others with the key, on behalf of this account only. */
-const services = ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com", "sns.amazonaws.com"];
+/** Services that publish to topics under the key, on behalf of this account only. */
+const services = ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"];
 
 /** The key that all of a region's data is under. Who may use it besides the services, the roles' policies say. */
 export function addKey(stack: RowhouseStack, alias: string): string {
@@ -23,7 +23,7 @@ export function addKey(stack: RowhouseStack, alias: string): string {
           Resource: "*",
         },
         {
-          Sid: "TopicsAndTheirQueues",
+          Sid: "Topics",
           Effect: "Allow",
           Principal: { Service: services },
           Action: ["kms:Decrypt", "kms:GenerateDataKey*"],

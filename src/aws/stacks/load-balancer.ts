@@ -1,4 +1,4 @@
-import { CfnCondition, CfnParameter, Fn } from "aws-cdk-lib";
+import { CfnCondition, CfnParameter, type CfnResource, Fn } from "aws-cdk-lib";
 import { CfnCertificate } from "aws-cdk-lib/aws-certificatemanager";
 import { CfnListener, CfnLoadBalancer, CfnTargetGroup } from "aws-cdk-lib/aws-elasticloadbalancingv2";
 import type { Network } from "./network.ts";
@@ -69,8 +69,8 @@ export function addLoadBalancer(stack: RowhouseStack, options: LoadBalancerOptio
     }).map(([key, value]) => ({ key, value })),
   });
   // The balancer tries to write when its logs are switched on.
-  balancer.addResourceDependency(stack.node.findChild("LogBucketPolicy") as never);
-  balancer.addResourceDependency(stack.node.findChild("RoutePublic") as never);
+  balancer.addResourceDependency(stack.node.findChild("LogBucketPolicy") as CfnResource);
+  balancer.addResourceDependency(stack.node.findChild("RoutePublic") as CfnResource);
   const targets = addTargetGroup(stack, options);
   addListeners(stack, balancer, targets, addCertificate(stack, options));
   return {

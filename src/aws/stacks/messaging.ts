@@ -7,7 +7,7 @@ import { logicalId, type RowhouseStack } from "./stack.ts";
 const publishers = ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"];
 
 /** A topic for AWS's own services to publish to, under the region's key. Returns its ARN. */
-export function addTopic(stack: RowhouseStack, name: string, keyArn: string): string {
+function addTopic(stack: RowhouseStack, name: string, keyArn: string): string {
   const id = logicalId("Topic", name);
   const topic = new CfnTopic(stack, id, { topicName: stack.named(name), kmsMasterKeyId: keyArn });
   new CfnTopicPolicy(stack, `${id}Policy`, {

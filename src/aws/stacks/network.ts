@@ -1,3 +1,4 @@
+import type { CfnResource } from "aws-cdk-lib";
 import {
   CfnEIP,
   CfnFlowLog,
@@ -52,42 +53,39 @@ export function addNetwork(stack: RowhouseStack, options: NetworkOptions): Netwo
   });
   const builder = new SubnetBuilder(stack, vpc, index);
   const publicTable = addPublicRoutes(stack, vpc);
-  const natZones = natGateways === "one" ? zones.slice(0, 1) : zones;
-  const publicSubnets = builder.addTier("public", zones, () => publicTable);
-  const gateways = Object.fromEntries(
-    natZones.map((zone) => [zone, addNatGateway(stack, zone, publicSubnets[zone] ?? "")]),
-  );
-  const outwards = Object.fromEntries(
-    zones.map((zone) => [
-      zone,
-      { nat: gateways[zone] ?? gateways[natZones[0] ?? ""] ?? "", tables: {} as Record<string, string> },
-    ]),
-  );
-  const subnets: Record<Tier, ByZone> = { public: publicSubnets, private: {}, control: {}, data: {} };
-  for (const tier of options.tiers) {
-    subnets[tier] = builder.addTier(tier, zones, (zone) => {
-      const table = addRouteTable(stack, vpc, `${tier}-${zone}`);
-      const outward = outwards[zone];
-      if (outward) outward.tables[tier] = table;
-      new CfnRoute(stack, logicalId("Route", tier, zone), {
-        routeTableId: table,
-        destinationCidrBlock: "0.0.0.0/0",
-        ...(outward && { natGatewayId: outward.nat }),
-      });
-      return table;
-    });
-  }
   const dataRouteTable = addRouteTable(stack, vpc, "data");
-  subnets.data = builder.addTier("data", zones, () => dataRouteTable);
-  const inner = Object.values(outwards).flatMap(({ tables }) => Object.values(tables));
+  const publicSubnets = builder.addTier("public", zones, () => publicTable);
+  const gateways = zones
+    .slice(0, natGateways === "one" ? 1 : zones.length)
+    .map((zone) => addNatGateway(stack, zone, publicSubnets[zone] ?? ""));
+  const subnets: Record<Tier, ByZone> = {
+    public: publicSubnets,
+    private: {},
+    control: {},
+    data: builder.addTier("data", zones, () => dataRouteTable),
+  };
+  const tables: Record<"private" | "control", Record<string, string>> = { private: {}, control: {} };
+  for (const tier of options.tiers) {
+    for (const [position, zone] of zones.entries()) {
+      tables[tier][zone] = addRouteTable(stack, vpc, `${tier}-${zone}`);
+      new CfnRoute(stack, logicalId("Route", tier, zone), {
+        routeTableId: tables[tier][zone],
+        destinationCidrBlock: "0.0.0.0/0",
+        natGatewayId: gateways[position] ?? gateways[0] ?? "",
+      });
+    }
+    subnets[tier] = builder.addTier(tier, zones, (zone) => tables[tier][zone] ?? "");
+  }
+  const inner = [...Object.values(tables.private), ...Object.values(tables.control)];
   addGatewayEndpoints(stack, vpc, inner);
   addFlowLog(stack, vpc, options.logBucket);
-  const controlRouteTables = Object.fromEntries(
-    Object.entries(outwards).flatMap(([zone, { tables }]) =>
-      tables.control === undefined ? [] : [[zone, tables.control]],
-    ),
-  );
-  return { vpcId: vpc.ref, cidr: vpcCidr(index), subnets, controlRouteTables, dataRouteTable };
+  return {
+    vpcId: vpc.ref,
+    cidr: vpcCidr(index),
+    subnets,
+    controlRouteTables: tables.control,
+    dataRouteTable,
+  };
 }
 
 class SubnetBuilder {
@@ -175,5 +173,5 @@ function addFlowLog(stack: RowhouseStack, vpc: CfnVPC, logBucket: string): void 
     logDestinationType: "s3",
     logDestination: stack.bucketArn(logBucket),
     tags: [{ key: awsTags.prefix, value: stack.prefix }],
-  }).addResourceDependency(stack.node.findChild("LogBucketPolicy") as never);
+  }).addResourceDependency(stack.node.findChild("LogBucketPolicy") as CfnResource);
 }

@@ -38,7 +38,7 @@ export function addPeeringRequest(app: Construct, layout: Layout, options: Peeri
       vpcPeeringConnectionId: connection.ref,
     });
   }
-  stack.output("ConnectionId", connection.ref);
+  stack.outputs({ ConnectionId: connection.ref });
   return stack;
 }
 

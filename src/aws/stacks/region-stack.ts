@@ -1,7 +1,7 @@
 import type { Construct } from "constructs";
+import type { Config } from "../../core/config/schema.ts";
 import { fault } from "../../core/error.ts";
 import { awsNames, controllerPort, firstSharedServer, instancePort } from "../resources.ts";
-import type { ServerProgram } from "../user-data.ts";
 import { controlCidr } from "./address-plan.ts";
 import {
   addBalancerAlarms,
@@ -12,19 +12,15 @@ import {
 } from "./alarms.ts";
 import { addCache } from "./cache.ts";
 import { addDatabase, addDatabaseGroup } from "./database.ts";
-import { addKey } from "./key.ts";
+import { addFoundation, type Foundation } from "./foundation.ts";
 import { type Layout, registryTableNames } from "./layout.ts";
-import { addLoadBalancer, type LoadBalancer } from "./load-balancer.ts";
 import { addAlarmTopic, addScaling } from "./messaging.ts";
-import { addNetwork, type Network } from "./network.ts";
 import { controllerStatements } from "./permissions/controller.ts";
-import { instanceStatements, type RegionScope } from "./permissions/instance.ts";
-import { addProtection } from "./protection.ts";
-import { addReplication } from "./replication.ts";
+import { instanceStatements } from "./permissions/instance.ts";
+import type { PolicyStatement } from "./permissions/statement.ts";
 import { addSecurityGroup, allow, cachePort, postgresPort } from "./security-groups.ts";
-import { addFleetGroup, addImage, addServer, addSingleGroup, groupName } from "./servers.ts";
+import { addFleetGroup, addImage, addServer, addSingleGroup, groupName, type Server } from "./servers.ts";
 import { logicalId, RowhouseStack } from "./stack.ts";
-import { addBuckets, addRegistryTable } from "./storage.ts";
 import type { ParameterSource } from "./template.ts";
 
 /** What a region's stack takes from those before it. */
@@ -42,11 +38,10 @@ export function addRegionStack(
   options: { readonly region: string; readonly inputs: RegionInputs },
 ): RowhouseStack {
   const { config, prefix, accountId } = layout;
-  const { region } = options;
-  const { aws } = config;
-  const zones = config.regions[region]?.zones ?? [];
-  const network = layout.networks[region];
-  if (network === undefined)
+  const { region, inputs } = options;
+  const { zones = [], recovery } = config.regions[region] ?? {};
+  const index = layout.networks[region];
+  if (index === undefined)
     throw fault("E_ARGUMENT", `The region ${region} has no network in the address plan.`);
   const stack = new RowhouseStack(app, {
     stackName: awsNames.regionStack(prefix, region),
@@ -55,106 +50,113 @@ export function addRegionStack(
     accountId,
     description: `Rowhouse: ${prefix} in ${region}`,
   });
-  const hostedZoneId = stack.input("HostedZoneId", options.inputs.hostedZoneId);
-  const globalKeyArn = stack.input("GlobalKeyArn", options.inputs.globalKeyArn);
-  const protection = addProtection(stack);
-  const keyArn = addKey(stack, prefix);
-  const bucketName = awsNames.bucket(prefix, region, accountId);
-  const recovery = config.regions[region]?.recovery;
-  const buckets = addBuckets(stack, {
-    name: bucketName,
-    keyArn,
-    logRetentionDays: aws.logRetentionDays,
-    ...(recovery !== undefined && {
-      replicationConfiguration: addReplication(stack, { bucket: bucketName, keyArn, recovery }),
-    }),
-  });
-  const registryTable = addRegistryTable(stack, {
-    name: registryTableNames.region(prefix),
-    keyArn,
-    isProtected: protection.flag,
-  });
-  const net = addNetwork(stack, {
-    index: network,
-    zones,
-    tiers: ["private", "control"],
-    natGateways: aws.natGateways,
-    logBucket: buckets.logs,
-  });
-  const balancer = addLoadBalancer(stack, {
-    name: "app",
-    network: net,
-    domain: config.domain,
+  const hostedZoneId = stack.input("HostedZoneId", inputs.hostedZoneId);
+  const globalKeyArn = stack.input("GlobalKeyArn", inputs.globalKeyArn);
+  const bucket = awsNames.bucket(prefix, region, accountId);
+  const foundation = addFoundation(stack, {
+    config,
     hostedZoneId,
-    targetType: "ip",
-    port: instancePort,
-    idleTimeoutSeconds: requestIdleSeconds,
-    logBucket: buckets.logs,
-    protection,
-  });
-  const groups = addTiers(stack, net, balancer);
-  const databaseGroup = addDatabaseGroup(stack, { name: stack.named("databases"), network: net });
-  addDatabase(stack, {
-    ...databaseGroup,
-    server: firstSharedServer,
-    instanceClass: aws.databaseClasses.shared,
-    securityGroupId: groups.databases,
-    keyArn,
-    protection,
-    logRetentionDays: aws.logRetentionDays,
-  });
-  const cache = addCache(stack, { cache: aws.cache, network: net, securityGroupId: groups.cache, keyArn });
-  const alarmTopicArn = addAlarmTopic(stack, { name: "alarms", keyArn, emails: aws.alarmEmails });
-  const scalingTopicArn = addScaling(stack, keyArn);
-  addServers(stack, layout, {
-    network: net,
-    groups,
-    scope: { stack, bucket: bucketName, keyArn, registryTable: registryTableNames.region(prefix) },
-    controller: {
-      controlRegion: aws.controlRegion,
-      globalKeyArn,
-      hostedZoneId,
-      targetGroupArn: balancer.targetGroupArn,
-      alarmTopicArn,
+    keyAlias: prefix,
+    bucket,
+    recovery,
+    registryTable: registryTableNames.region(prefix),
+    zones,
+    network: { index, tiers: ["private", "control"] },
+    balancer: {
+      name: "app",
+      targetType: "ip",
+      port: instancePort,
+      idleTimeoutSeconds: requestIdleSeconds,
     },
-    scalingTopicArn,
   });
-  addDatabaseAlarms(stack, { server: firstSharedServer, topicArn: alarmTopicArn });
-  addCacheAlarms(stack, { shards: cache.shards, condition: cache.condition, topicArn: alarmTopicArn });
-  addQueueAlarms(stack, alarmTopicArn);
-  addBalancerAlarms(stack, { name: "app", balancer, topicArn: alarmTopicArn });
-  const outputs = {
+  const tiers = addTiers(stack, foundation);
+  const topics = addTopics(stack, { config, foundation });
+  addData(stack, { config, foundation, tiers, topics });
+  addServers(stack, layout, { foundation, tiers, topics, bucket, hostedZoneId, globalKeyArn });
+  addQueueAlarms(stack, topics.alarms);
+  addBalancerAlarms(stack, { name: "app", balancer: foundation.balancer, topicArn: topics.alarms });
+  const { network, keyArn, registryTable, balancer } = foundation;
+  stack.outputs({
     Prefix: prefix,
     Region: region,
     AccountId: accountId,
-    NetworkIndex: String(network),
-    Bucket: buckets.data,
+    NetworkIndex: String(index),
+    Bucket: bucket,
     KeyArn: keyArn,
     RegistryTable: registryTable,
-    VpcId: net.vpcId,
-    DatabaseSubnetGroup: databaseGroup.subnetGroup,
-    DatabaseParameterGroup: databaseGroup.parameterGroup,
-    DatabaseSecurityGroup: groups.databases,
-    DatabaseClassShared: aws.databaseClasses.shared,
-    DatabaseClassDedicated: aws.databaseClasses.dedicated,
-    CacheEndpoint: cache.endpoint,
+    VpcId: network.vpcId,
     BalancerDnsName: balancer.dnsName,
     TargetGroupArn: balancer.targetGroupArn,
-    AlarmTopicArn: alarmTopicArn,
-  };
-  for (const [key, value] of Object.entries(outputs)) stack.output(key, value);
+    AlarmTopicArn: topics.alarms,
+  });
   for (const zone of zones) {
-    stack.output(logicalId("PrivateSubnet", zone), net.subnets.private[zone] ?? "");
-    stack.output(logicalId("ControlRouteTable", zone), net.controlRouteTables[zone] ?? "");
+    stack.outputs({
+      [logicalId("PrivateSubnet", zone)]: network.subnets.private[zone] ?? "",
+      [logicalId("ControlRouteTable", zone)]: network.controlRouteTables[zone] ?? "",
+    });
   }
   return stack;
+}
+
+/** ARNs of a region's topics. */
+interface Topics {
+  readonly alarms: string;
+  readonly scaling: string;
+}
+
+function addTopics(
+  stack: RowhouseStack,
+  { config, foundation }: { readonly config: Config; readonly foundation: Foundation },
+): Topics {
+  const { keyArn } = foundation;
+  const emails = config.aws.alarmEmails;
+  return {
+    alarms: addAlarmTopic(stack, { name: "alarms", keyArn, emails }),
+    scaling: addScaling(stack, keyArn),
+  };
+}
+
+/** The first shared database server, and the cache. */
+function addData(
+  stack: RowhouseStack,
+  parts: {
+    readonly config: Config;
+    readonly foundation: Foundation;
+    readonly tiers: Tiers;
+    readonly topics: Topics;
+  },
+): void {
+  const { foundation, tiers, topics } = parts;
+  const { databaseClasses, cache: cacheConfig, logRetentionDays } = parts.config.aws;
+  const { network, keyArn, protection } = foundation;
+  const group = addDatabaseGroup(stack, { name: stack.named("databases"), network });
+  addDatabase(stack, {
+    ...group,
+    server: firstSharedServer,
+    instanceClass: databaseClasses.shared,
+    securityGroupId: tiers.databases,
+    keyArn,
+    protection,
+    logRetentionDays,
+  });
+  addDatabaseAlarms(stack, { server: firstSharedServer, topicArn: topics.alarms });
+  const cache = addCache(stack, { cache: cacheConfig, network, securityGroupId: tiers.cache, keyArn });
+  addCacheAlarms(stack, { shards: cache.shards, condition: cache.condition, topicArn: topics.alarms });
+  stack.outputs({
+    DatabaseSubnetGroup: group.subnetGroup,
+    DatabaseParameterGroup: group.parameterGroup,
+    DatabaseSecurityGroup: tiers.databases,
+    DatabaseClassShared: databaseClasses.shared,
+    DatabaseClassDedicated: databaseClasses.dedicated,
+    CacheEndpoint: cache.endpoint,
+  });
 }
 
 /** The security groups of the tiers, by name. */
 type Tiers = Readonly<Record<"app" | "worker" | "controller" | "databases" | "cache", string>>;
 
 /** Each tier is reached from the one before it, and by nobody else. */
-function addTiers(stack: RowhouseStack, network: Network, balancer: LoadBalancer): Tiers {
+function addTiers(stack: RowhouseStack, { network, balancer }: Foundation): Tiers {
   const { vpcId } = network;
   const server = (name: string, description: string) =>
     addSecurityGroup(stack, { name, vpcId, description, outwards: "anywhere" });
@@ -199,17 +201,12 @@ function addTiers(stack: RowhouseStack, network: Network, balancer: LoadBalancer
 }
 
 interface ServersOptions {
-  readonly network: Network;
-  readonly groups: Tiers;
-  readonly scope: RegionScope;
-  readonly controller: {
-    readonly controlRegion: string;
-    readonly globalKeyArn: string;
-    readonly hostedZoneId: string;
-    readonly targetGroupArn: string;
-    readonly alarmTopicArn: string;
-  };
-  readonly scalingTopicArn: string;
+  readonly foundation: Foundation;
+  readonly tiers: Tiers;
+  readonly topics: Topics;
+  readonly bucket: string;
+  readonly hostedZoneId: string;
+  readonly globalKeyArn: string;
 }
 
 /** A rollout launches a new server beside each old one, and attaches it to the group. */
@@ -217,48 +214,46 @@ const surge = 2;
 
 function addServers(stack: RowhouseStack, layout: Layout, options: ServersOptions): void {
   const { config, prefix } = layout;
-  const { network, groups, scope, controller } = options;
+  const { foundation, tiers, topics, bucket } = options;
+  const { keyArn, network, balancer } = foundation;
+  const scope = { stack, bucket, keyArn, registryTable: registryTableNames.region(prefix) };
   const image = addImage(stack);
-  const userData = (program: ServerProgram) =>
-    layout.userData({ program, region: stack.at.region, prefix, bucket: scope.bucket });
-  const fleets = (["app", "worker"] as const).map((fleet) => {
-    const server = addServer(stack, {
-      program: fleet,
-      instanceType: config.aws.instanceTypes[fleet],
+  const add = (program: "app" | "worker" | "controller", statements: readonly PolicyStatement[]) =>
+    addServer(stack, {
+      program,
+      instanceType: config.aws.instanceTypes[program],
       image,
-      userData: userData(fleet),
-      securityGroupId: groups[fleet],
-      statements: instanceStatements(scope),
+      userData: layout.userData({ program, region: stack.at.region, prefix, bucket }),
+      securityGroupId: tiers[program],
+      statements,
     });
+  const fleets = (["app", "worker"] as const).map((fleet) => {
+    const server = add(fleet, instanceStatements(scope));
     const { max, scaleOutAbove, scaleInBelow } = config.fleets[fleet];
-    const group = addFleetGroup(stack, server, {
-      subnets: Object.values(network.subnets.private),
-      maxSize: max * surge,
-    });
-    addFleetAlarms(stack, {
-      fleet,
-      group,
-      scaleOutAbove,
-      scaleInBelow,
-      alarmTopicArn: controller.alarmTopicArn,
-      scalingTopicArn: options.scalingTopicArn,
-    });
-    outputServer(stack, fleet, server.launchTemplateId, group);
+    const subnets = Object.values(network.subnets.private);
+    const group = addFleetGroup(stack, server, { subnets, maxSize: max * surge });
+    addFleetAlarms(stack, { fleet, group, scaleOutAbove, scaleInBelow, topics });
+    outputServer(stack, server, group);
     return { ...server, group: groupName(stack, fleet) };
   });
-  const server = addServer(stack, {
-    program: "controller",
-    instanceType: config.aws.instanceTypes.controller,
-    image,
-    userData: userData("controller"),
-    securityGroupId: groups.controller,
-    statements: controllerStatements({ ...scope, ...controller, fleets }),
-  });
-  const group = addSingleGroup(stack, server, { subnets: Object.values(network.subnets.control) });
-  outputServer(stack, "controller", server.launchTemplateId, group);
+  const controller = add(
+    "controller",
+    controllerStatements({
+      ...scope,
+      controlRegion: config.aws.controlRegion,
+      globalKeyArn: options.globalKeyArn,
+      hostedZoneId: options.hostedZoneId,
+      targetGroupArn: balancer.targetGroupArn,
+      fleets,
+    }),
+  );
+  const subnets = Object.values(network.subnets.control);
+  outputServer(stack, controller, addSingleGroup(stack, controller, { subnets }));
 }
 
-function outputServer(stack: RowhouseStack, program: string, launchTemplateId: string, group: string): void {
-  stack.output(logicalId(program, "LaunchTemplate"), launchTemplateId);
-  stack.output(logicalId(program, "Group"), group);
+function outputServer(stack: RowhouseStack, server: Server, group: string): void {
+  stack.outputs({
+    [logicalId(server.program, "LaunchTemplate")]: server.launchTemplateId,
+    [logicalId(server.program, "Group")]: group,
+  });
 }

@@ -40,8 +40,8 @@ export class RowhouseStack extends Stack {
     });
     this.prefix = prefix;
     this.at = { accountId, region };
-    // The stack's own tags come to all that it makes. These are for an emulator, which does not pass them on; nor can it
-    // make a key that has any.
+    // A deployment gives the stack the same tag, and CloudFormation passes it on to the key as well: moto passes no tags
+    // on, and fails to make a key that has any.
     Tags.of(this).add(awsTags.prefix, prefix, { excludeResourceTypes: ["AWS::KMS::Key"] });
   }
 
@@ -71,8 +71,10 @@ export class RowhouseStack extends Stack {
     return new CfnParameter(this, key, { type: "String" }).valueAsString;
   }
 
-  output(key: string, value: string): void {
-    new CfnOutput(this, `Output${key}`, { value }).overrideLogicalId(key);
+  outputs(values: Readonly<Record<string, string>>): void {
+    for (const [key, value] of Object.entries(values)) {
+      new CfnOutput(this, `Output${key}`, { value }).overrideLogicalId(key);
+    }
   }
 }
 

@@ -20,12 +20,6 @@ const unfinishedUploadDays = 7;
 /** An object that was deleted or overwritten can be had back for so long. */
 const nonCurrentVersionDays = 30;
 
-/** Buckets that logs are delivered to can't be under an own key: the balancer writes with S3's only. */
-export interface Buckets {
-  readonly data: string;
-  readonly logs: string;
-}
-
 export interface BucketOptions {
   readonly name: string;
   readonly keyArn: string;
@@ -33,8 +27,8 @@ export interface BucketOptions {
   readonly replicationConfiguration?: CfnBucket["replicationConfiguration"];
 }
 
-/** The bucket for the region's objects, and beside it the one for logs of access. */
-export function addBuckets(stack: RowhouseStack, options: BucketOptions): Buckets {
+/** The bucket for a region's objects, and beside it the one for logs of access. Returns the latter's name. */
+export function addBuckets(stack: RowhouseStack, options: BucketOptions): string {
   const logs = addLogBucket(stack, `${options.name}-logs`, options.logRetentionDays);
   const { replicationConfiguration } = options;
   const bucket = new CfnBucket(stack, "Bucket", {
@@ -72,10 +66,13 @@ export function addBuckets(stack: RowhouseStack, options: BucketOptions): Bucket
   retain(bucket);
   bucket.addResourceDependency(stack.node.findChild("LogBucketPolicy") as CfnBucketPolicy);
   addBucketPolicy(stack, "BucketPolicy", options.name, bucket, []);
-  return { data: options.name, logs };
+  return logs;
 }
 
-/** Lets services of AWS write logs into it, each below its own prefix and for this account only. */
+/**
+ * Lets services of AWS write logs into it, each below its own prefix and for this account only. It can't be under the own
+ * key: the balancer writes into buckets under S3's alone. Source: Elastic Load Balancing, "Enable access logs".
+ */
 function addLogBucket(stack: RowhouseStack, name: string, retentionDays: number): string {
   const bucket = new CfnBucket(stack, "LogBucket", {
     bucketName: name,

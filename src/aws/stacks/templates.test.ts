@@ -1,4 +1,4 @@
-import { Template as Assertions, Match } from "aws-cdk-lib/assertions";
+import { Match } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
 import {
   allTemplates,
@@ -6,8 +6,9 @@ import {
   exampleOptions,
   exampleTemplates,
 } from "../../../test/support/aws/example-templates.ts";
-import { synthesize } from "./synthesize.ts";
-import type { CloudFormationResource, Template } from "./template.ts";
+import { assertions, resourcesOf as listResources } from "../../../test/support/aws/template-resources.ts";
+import { deploymentSteps, synthesize } from "./synthesize.ts";
+import type { Template } from "./template.ts";
 
 const templates = exampleTemplates(2);
 const all = allTemplates(templates);
@@ -15,25 +16,7 @@ const region = templates.regions["eu-west-1"]!;
 
 type Properties = Record<string, unknown>;
 
-/** All resources of a type, with where they are. */
-function resourcesOf(
-  type: string,
-  among: readonly Template[] = all,
-): { id: string; properties: Properties; resource: CloudFormationResource }[] {
-  return among.flatMap(({ stackName, template }) =>
-    Object.entries(template.Resources)
-      .filter(([, resource]) => resource.Type === type)
-      .map(([id, resource]) => ({
-        id: `${stackName}/${id}`,
-        properties: resource.Properties as Properties,
-        resource,
-      })),
-  );
-}
-
-function assertions({ template }: Template): Assertions {
-  return Assertions.fromJSON(template as unknown as Properties);
-}
+const resourcesOf = (type: string, among: readonly Template[] = all) => listResources(type, among);
 
 describe("every template", () => {
   test.each([1, 2, 8] as const)("stays within CloudFormation's limits, with %d regions", (count) => {
@@ -56,10 +39,8 @@ describe("every template", () => {
   });
 
   test("gets a value for each parameter without a default from a stack before it", () => {
-    const { zone, global, edge, regions, peerings } = templates;
-    const order = [zone!, global, edge, ...Object.values(regions)].concat(
-      Object.values(peerings).flatMap(({ request, accept }) => [request, accept]),
-    );
+    const order = deploymentSteps(templates).flat();
+    expect(new Set(order)).toEqual(new Set(all));
     for (const [index, { template, parameters, stackName }] of order.entries()) {
       const wanted = Object.entries(template.Parameters ?? {}).filter(
         ([, { Default }]) => Default === undefined,
@@ -365,55 +346,5 @@ describe("policies", () => {
   test("fit into a role", () => {
     for (const { properties, id } of resourcesOf("AWS::IAM::Role"))
       expect(JSON.stringify(properties.Policies).length, id).toBeLessThan(10_240);
-  });
-});
-
-describe("alarms", () => {
-  test("of heavy and low use go to the queue that the controller reads", () => {
-    for (const [name, threshold] of [
-      ["bookshop-app-heavy-use", 80],
-      ["bookshop-worker-low-use", 10],
-    ] as const) {
-      assertions(region).hasResourceProperties("AWS::CloudWatch::Alarm", {
-        AlarmName: name,
-        Threshold: threshold,
-        AlarmActions: Match.arrayWith([{ Ref: "TopicScaling" }]),
-      });
-    }
-    assertions(region).hasResourceProperties("AWS::SNS::Subscription", {
-      Protocol: "sqs",
-      TopicArn: { Ref: "TopicScaling" },
-    });
-    assertions(region).hasResourceProperties("AWS::SQS::Queue", { QueueName: "bookshop-scaling" });
-  });
-
-  test("all have somebody who hears them", () => {
-    const found = resourcesOf("AWS::CloudWatch::Alarm");
-    for (const { properties, id } of found)
-      expect((properties.AlarmActions as []).length, id).toBeGreaterThan(0);
-    const metrics = new Set(
-      found.map(({ properties }) => properties.MetricName ?? JSON.stringify(properties.Metrics)),
-    );
-    for (const metric of [
-      "CPUUtilization",
-      "DatabaseConnections",
-      "FreeStorageSpace",
-      "ApproximateAgeOfOldestMessage",
-      "HTTPCode_Target_5XX_Count",
-      "HTTPCode_ELB_5XX_Count",
-      "UnHealthyHostCount",
-    ])
-      expect(metrics).toContain(metric);
-    expect([...metrics].join()).toMatch(/DatabaseMemoryUsagePercentage/);
-    expect([...metrics].join()).toMatch(/Evictions/);
-  });
-
-  test("are mailed to whom the config names", () => {
-    for (const template of [region, templates.global]) {
-      assertions(template).hasResourceProperties("AWS::SNS::Subscription", {
-        Protocol: "email",
-        Endpoint: "ops@bookshop.example",
-      });
-    }
   });
 });

@@ -22,6 +22,6 @@ export function addZoneStack(app: Construct, { config, prefix, accountId }: Layo
     hostedZoneConfig: { comment: `Rowhouse: ${prefix}` },
   });
   retain(zone);
-  stack.output("HostedZoneId", zone.ref);
+  stack.outputs({ HostedZoneId: zone.ref });
   return stack;
 }
