@@ -34,7 +34,9 @@ async function createContext(): Promise<CliContext> {
       stopEverything: async (options) => (await import("../programs/down.ts")).stopEverything(options),
       findControlPlane: async (config) => {
         const { findControlPlane } = await importAws(() => import("../aws/control-plane-access.ts"));
-        return findControlPlane(config, awsAccess(config.aws.controlRegion));
+        const found = await findControlPlane(config, awsAccess(config.aws.controlRegion));
+        // Through a tunnel it has another address.
+        return { ...found, apiUrl: process.env.ROWHOUSE_API_URL ?? found.apiUrl };
       },
     },
   };

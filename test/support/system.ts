@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Agent, fetch as fetchWith } from "undici";
 import type { StatusDocument } from "../../src/control/status.ts";
 
-const repository = fileURLToPath(new URL("../../", import.meta.url));
+export const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Not every resolver knows that `*.localhost` is this machine (RFC 6761, 6.3), as browsers do. */
 const loopback = new Agent({
@@ -25,6 +25,8 @@ export interface CliResult {
 export interface TestSystem {
   /** Tenants are one label below it. */
   readonly domain: string;
+  /** What becomes of a mail there. */
+  readonly mailStatus: string;
   /** URLs at which anyone may ask for any tenant by the Host header. */
   readonly entrances: readonly string[];
   balancerUrl(region: string): string;
@@ -42,6 +44,7 @@ const bookshopRegions = ["eu-west-1", "eu-central-1", "us-east-1"];
 /** One on this machine, on a state folder of its own. */
 export class System implements TestSystem {
   readonly domain = "localhost";
+  readonly mailStatus = "not-configured";
   readonly basePort: number;
   readonly folder: string;
   readonly stateDirectory: string;
@@ -72,7 +75,7 @@ export class System implements TestSystem {
 
   /** Runs `rowhouse <args>` on this state folder to its end. */
   cli(...args: string[]): Promise<CliResult> {
-    return runCli(...args, "--state-dir", this.stateDirectory, "--config", this.config);
+    return runCli([...args, "--state-dir", this.stateDirectory, "--config", this.config]);
   }
 
   /** The same with --json; fails when the command fails. */
@@ -135,9 +138,15 @@ export async function createSystem(basePort: number, config?: string): Promise<S
 }
 
 /** Runs the CLI as its users do: `bin/rowhouse`, on whatever Node there is. */
-function runCli(...args: string[]): Promise<CliResult> {
+export function runCli(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(repository, "bin/rowhouse"), args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(join(repository, "bin/rowhouse"), args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...environment },
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (chunk) => {
       stdout += chunk;

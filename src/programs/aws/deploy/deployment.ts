@@ -1,6 +1,8 @@
+import { AutoScalingClient } from "@aws-sdk/client-auto-scaling";
 import { CloudFormationClient } from "@aws-sdk/client-cloudformation";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { Route53Client } from "@aws-sdk/client-route-53";
+import { SESv2Client } from "@aws-sdk/client-sesv2";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import type { ReleasePackage } from "../../../api/region-rpc.ts";
 import { type AwsAccess, createAwsClient } from "../../../aws/client.ts";
@@ -9,7 +11,9 @@ import { createS3Client } from "../../../aws/data-platform.ts";
 import { createDns } from "../../../aws/dns.ts";
 import { createRegistry } from "../../../aws/registry.ts";
 import { awsNames, type GlobalResources } from "../../../aws/resources.ts";
+import { ensureMailIdentity, removeMailIdentity } from "../../../aws/ses/identity.ts";
 import { readGlobalOutputs, readRegionOutputs } from "../../../aws/stacks/outputs.ts";
+import { suspendFleetGroups } from "../../../aws/stacks/suspend-fleets.ts";
 import { synthesize } from "../../../aws/stacks/synthesize.ts";
 import { type Template, type Templates, templateParameters } from "../../../aws/stacks/template.ts";
 import { createStacks } from "../../../aws/stacks.ts";
@@ -20,6 +24,7 @@ import type { Config } from "../../../core/config/schema.ts";
 import { fault } from "../../../core/error.ts";
 import { regionsDomain } from "../../../core/registry/domains.ts";
 import type { Clock } from "../../../ports/clock.ts";
+import type { Dns } from "../../../ports/dns.ts";
 import type { RegionStack, StackPlan, StackProgress, Stacks } from "../../../ports/stacks.ts";
 import { publishDocument, publishRegion, publishSoftware } from "./publish.ts";
 import type { PackedSoftware } from "./software.ts";
@@ -129,16 +134,16 @@ export class Deployment {
 
   /** Removes a region that takes no tenants any more, with its name and what the control plane knows of it. */
   async remove(region: string, onProgress: StackProgress): Promise<void> {
-    const { config, accessTo, clock } = this.#parts;
-    const { region: controlRegion, hostedZoneId, registryTable } = await this.global();
-    const access = accessTo(controlRegion);
-    const regions = createRegistry({ client: createAwsClient(DynamoDBClient, access), table: registryTable });
+    const { config, accessTo } = this.#parts;
+    const global = await this.global();
+    const access = accessTo(global.region);
+    const regions = createRegistry({
+      client: createAwsClient(DynamoDBClient, access),
+      table: global.registryTable,
+    });
     await regions.delete(regionsDomain, region);
-    const client = createAwsClient(Route53Client, access);
-    await unpublishRegion(
-      { dns: createDns({ client, hostedZoneId, zone: config.domain, clock }), config },
-      region,
-    );
+    await unpublishRegion({ dns: this.#dns(global), config }, region);
+    await removeMailIdentity(createAwsClient(SESv2Client, accessTo(region)), config.domain);
     await this.stacks.delete(region, onProgress);
   }
 
@@ -193,6 +198,20 @@ export class Deployment {
       clock,
     });
     await publishDocument(client, resources.bucket, document);
+    await ensureMailIdentity({
+      client: createAwsClient(SESv2Client, accessTo(region)),
+      dns: this.#dns(global),
+      domain: config.domain,
+      prefix: config.aws.prefix,
+    });
+    const autoScaling = createAwsClient(AutoScalingClient, accessTo(region));
+    await suspendFleetGroups(autoScaling, resources.groups);
+  }
+
+  #dns({ region, hostedZoneId }: GlobalResources): Dns {
+    const { config, accessTo, clock } = this.#parts;
+    const client = createAwsClient(Route53Client, accessTo(region));
+    return createDns({ client, hostedZoneId, zone: config.domain, clock });
   }
 
   async #templatesOf(name: string): Promise<readonly [Template, ...Template[]]> {
