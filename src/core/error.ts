@@ -416,13 +416,6 @@ export const errorCatalog = {
     remedy:
       "Run it on a machine that Rowhouse launched: its launch template asks for version 2 of the service, with tags.",
   },
-  E_AWS_METADATA: {
-    kind: "system",
-    status: 500,
-    reason: "The server can't learn from EC2's instance metadata service who it is.",
-    remedy:
-      "Run it on a machine that Rowhouse launched: its launch template asks for version 2 of the service, with tags.",
-  },
   E_AWS_DEPLOY: {
     kind: "system",
     status: 502,

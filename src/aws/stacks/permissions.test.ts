@@ -31,6 +31,8 @@ const implied: Readonly<Record<string, readonly string[]>> = {
   "s3:GetObject": ["s3:GetObjectVersion"],
   "s3:PutObject": ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
   "secretsmanager:CreateSecret": ["secretsmanager:TagResource"],
+  // Of a message that comes as it is to be sent.
+  "ses:SendEmail": ["ses:SendRawEmail"],
   "sqs:CreateQueue": ["sqs:TagQueue"],
 };
 
@@ -39,7 +41,7 @@ async function neededActions(): Promise<Set<string>> {
   const needed = new Set<string>();
   for await (const file of glob("**/*.ts", { cwd: sources })) {
     // The deployment runs as the operator.
-    if (/\.test\.ts$|^stacks|^cloudformation\//.test(file)) continue;
+    if (/\.test\.ts$|^stacks|^cloudformation\/|^ses\/identity/.test(file)) continue;
     const text = await readFile(`${sources}/${file}`, "utf8");
     for (const [, names = "", client = ""] of text.matchAll(
       /import \{([^}]*)\} from "@aws-sdk\/client-([\w-]+)"/g,

@@ -60,7 +60,7 @@ export function instanceStatements({ stack, bucket, keyArn, registryTable }: Reg
       [stack.arn("sqs", `${prefix}-*`)],
     ),
     // Tenants send under domains of their own, each an identity of the account.
-    statement("Mail", ["ses:SendEmail"], [stack.arn("ses", "identity/*")]),
+    statement("Mail", ["ses:SendEmail", "ses:SendRawEmail"], [stack.arn("ses", "identity/*")]),
   ];
 }
 
