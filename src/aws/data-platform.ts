@@ -20,10 +20,7 @@ import { createMail } from "./mail.ts";
 import { createObjects } from "./objects.ts";
 import { createQueues } from "./queues.ts";
 import { createRegistry } from "./registry.ts";
-import type { RegionResources } from "./resources.ts";
-
-/** The shared database server that a region's stack brings; the region's control database is there too. */
-export const sharedServer = "shared-1";
+import { firstSharedServer, type RegionResources } from "./resources.ts";
 
 export interface OpenDataPlatformOptions {
   readonly document: RegionDocument;
@@ -51,7 +48,11 @@ export function regionControlDatabase(
   resources: Pick<RegionResources, "prefix" | "keyArn">,
 ): ControlDatabase {
   const database = "rowhouse_region";
-  return { server: sharedServer, database, login: secretLogin({ client: secrets, database, ...resources }) };
+  return {
+    server: firstSharedServer,
+    database,
+    login: secretLogin({ client: secrets, database, ...resources }),
+  };
 }
 
 /** Opens what an instance may touch. @throws E_NOT_RUNNING before the region's controller has made its database */

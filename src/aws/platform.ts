@@ -22,17 +22,13 @@ import {
   type OpenDataPlatformOptions,
   openDataPlatform,
   regionControlDatabase,
-  sharedServer,
 } from "./data-platform.ts";
 import { createDatabases, openDatabases } from "./databases.ts";
 import { createDns } from "./dns.ts";
 import { createFleets } from "./fleets.ts";
 import { prepareMail } from "./mail.ts";
-import { awsNames, type GlobalResources } from "./resources.ts";
+import { awsNames, directoryDatabaseServer, firstSharedServer, type GlobalResources } from "./resources.ts";
 import { createWorkflows } from "./workflows.ts";
-
-/** The server of the directory's database, in the control plane. */
-export const directoryServer = "directory";
 
 export interface OpenAwsRegionOptions extends Omit<OpenDataPlatformOptions, "maxConnections"> {
   readonly integrations: Integrations;
@@ -56,7 +52,7 @@ export async function openAwsRegion(options: OpenAwsRegionOptions): Promise<AwsR
   const secrets = createAwsClient(SecretsManagerClient, access);
   const databases = createDatabases({ rds: createAwsClient(RDSClient, access), secrets, resources, clock });
   const [firstZone = "a", secondZone = "b"] = Object.keys(resources.privateSubnets);
-  await databases.create({ name: sharedServer, zones: [firstZone, secondZone], size: "shared" });
+  await databases.create({ name: firstSharedServer, zones: [firstZone, secondZone], size: "shared" });
   await ensureControlDatabase(databases, regionControlDatabase(secrets, resources));
   const data = await openDataPlatform({ ...options, maxConnections: 10 });
   await prepareMail(data.pool);
@@ -117,7 +113,11 @@ export function directoryDatabase(
   global: Pick<GlobalResources, "prefix" | "keyArn">,
 ): ControlDatabase {
   const database = "rowhouse_directory";
-  return { server: directoryServer, database, login: secretLogin({ client: secrets, database, ...global }) };
+  return {
+    server: directoryDatabaseServer,
+    database,
+    login: secretLogin({ client: secrets, database, ...global }),
+  };
 }
 
 /** `access` is to the control plane's region. @throws E_NOT_RUNNING before the control plane has made it */
