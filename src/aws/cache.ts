@@ -12,7 +12,7 @@ const markLength = 12;
 
 /**
  * The cache on ElastiCache for Valkey in cluster mode, whose nodes come and go behind the configuration endpoint.
- * See `docs/adr/0011-a-cache-that-forgets.md`. All methods @throws E_AWS_UNAVAILABLE when the cache does not answer
+ * See `docs/adr/0007-a-cache-that-forgets.md`. All methods @throws E_AWS_UNAVAILABLE when the cache does not answer
  * within about a second; then a write may have happened or not.
  */
 export function createCache(options: CacheClusterOptions): Cache {
