@@ -1,4 +1,49 @@
+import { expect, it } from "vitest";
 import { tenantsSuite } from "../e2e/tenants.suite.ts";
 import { AwsSystem } from "../support/aws/system.ts";
 
-tenantsSuite("AWS", () => AwsSystem.deploy());
+const signups = 100;
+
+/** Calls that make, change or remove something in the account that has a quota. */
+const resourceCall =
+  /^(rds|ec2|autoscaling|elasticloadbalancing|elasticache|cloudformation|iam|acm|sns|secretsmanager|route53)\.(Create|Run|Register|Deregister|Put|Modify|Attach|Change|POST|Delete)/;
+
+tenantsSuite(
+  "AWS",
+  () => AwsSystem.deploy(),
+  (system) => {
+    it(`makes nothing in the account for ${signups} tenants of the shared path`, async () => {
+      const countCalls = system().countCalls();
+      const sign = async (index: number) => {
+        const response = await system().api("/v1/tenants?wait=1", {
+          method: "POST",
+          body: JSON.stringify({
+            slug: `many-${index}`,
+            name: `Many ${index}`,
+            region: "eu-west-1",
+            plan: index % 2 === 0 ? "starter" : "business",
+            email: `many-${index}@many.example`,
+          }),
+        });
+        expect(response.status).toBe(201);
+      };
+      for (let done = 0; done < signups; done += 20)
+        await Promise.all(Array.from({ length: 20 }, (_, index) => sign(done + index)));
+      const calls = [...countCalls()];
+      expect(calls.filter(([call]) => resourceCall.test(call))).toEqual([]);
+      // Each a workflow, and a message to one person.
+      expect(countCalls().get("swf.StartWorkflowExecution")).toBe(signups);
+      expect(countCalls().get("ses.POST")).toBe(signups);
+      expect((await system().tenant("many-99", "/api/books?limit=1")).status).toBe(200);
+    }, 300_000);
+
+    it("says what a server of a tenant's own costs before it is made", async () => {
+      const { stderr, code } = await system().cli(
+        ...["tenant", "create", "Bad Slug", "--name", "Costly", "--region", "eu-west-1"],
+        ...["--plan", "enterprise", "--email", "owner@costly.example"],
+      );
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/server of its own: about \$\d+ a month.*40 in a region/);
+    });
+  },
+);

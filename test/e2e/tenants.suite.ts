@@ -26,9 +26,14 @@ const plans = { starter: "schema", business: "database", enterprise: "server" } 
  * What tenants of a whole system meet, whatever it runs on. `make` gives one that is up, with the bookshop's regions
  * eu-west-1 and us-east-1 and its three plans.
  */
-export function tenantsSuite(name: string, make: () => Promise<TestSystem>): void {
+export function tenantsSuite<System extends TestSystem>(
+  name: string,
+  make: () => Promise<System>,
+  /** Cases of the one target, at the end. */
+  more: (system: () => System) => void = () => {},
+): void {
   describe(`tenants on ${name}`, () => {
-    let system: TestSystem;
+    let system: System;
     beforeAll(async () => {
       system = await make();
     }, 600_000);
@@ -234,5 +239,6 @@ export function tenantsSuite(name: string, make: () => Promise<TestSystem>): voi
         remedy: expect.any(String),
       });
     });
+    more(() => system);
   });
 }

@@ -18,6 +18,8 @@ export interface LoadBalancers {
    * by what the health checks of the data plane find. In the emulator itself every target is healthy at once.
    */
   readonly endpoint: string;
+  /** How often each call passed by since then, as in `RDS.CreateDBInstance`; S3 and Route 53 by their method alone. */
+  countCalls(): () => ReadonlyMap<string, number>;
   /** Where the load balancer of this DNS name listens on this machine. */
   url(dnsName: string): Promise<string>;
   stop(): Promise<void>;
@@ -38,12 +40,20 @@ export async function startLoadBalancers(options: {
   await plane.sync();
   const timer = setInterval(() => void plane.sync().catch(() => {}), pollMilliseconds);
   const upstream = new URL(access.endpoint);
+  const calls: string[] = [];
   const server = createServer((request, response) => {
-    answer(request, response, upstream, plane).catch((error: unknown) => response.destroy(error as Error));
+    answer(request, response, { upstream, plane, calls }).catch((error: unknown) =>
+      response.destroy(error as Error),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    countCalls: () => {
+      const seen = calls.length;
+      return () =>
+        new Map([...Map.groupBy(calls.slice(seen), (call) => call)].map(([call, all]) => [call, all.length]));
+    },
     url: (dnsName) => plane.url(dnsName),
     stop: async () => {
       clearInterval(timer);
@@ -142,15 +152,16 @@ async function drainSeconds(client: ElasticLoadBalancingV2Client, TargetGroupArn
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  upstream: URL,
-  plane: DataPlane,
+  { upstream, plane, calls }: { readonly upstream: URL; readonly plane: DataPlane; readonly calls: string[] },
 ): Promise<void> {
   if (!request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded")) {
+    calls.push(nameOf(request));
     request.pipe(passOn(request, response, upstream));
     return;
   }
   const body = await buffer(request);
   const call = new URLSearchParams(body.toString());
+  calls.push(`${serviceOf(request)}.${call.get("Action")}`);
   if (call.get("Action") === "DescribeTargetHealth") {
     await plane.sync();
     const health = plane.health(call.get("TargetGroupArn") ?? "");
@@ -160,6 +171,19 @@ async function answer(
     }
   }
   passOn(request, response, upstream).end(body);
+}
+
+/** JSON services name the call in a header; the others are told by method and service. */
+function nameOf(request: IncomingMessage): string {
+  const target = String(request.headers["x-amz-target"] ?? request.method);
+  return `${serviceOf(request)}.${target.slice(target.lastIndexOf(".") + 1)}`;
+}
+
+/** By the signature's scope: key/date/region/service/aws4_request. */
+function serviceOf(request: IncomingMessage): string {
+  return (
+    /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(request.headers.authorization ?? "")?.[1] ?? "unknown"
+  );
 }
 
 function passOn(request: IncomingMessage, response: ServerResponse, { hostname, port }: URL) {

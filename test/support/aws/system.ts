@@ -118,6 +118,11 @@ export class AwsSystem implements TestSystem {
     return this.#balancerUrls.get(region) ?? "";
   }
 
+  /** How often AWS was called since then, by call. */
+  countCalls(): () => ReadonlyMap<string, number> {
+    return this.#planes.balancers.countCalls();
+  }
+
   cli(...args: string[]): Promise<CliResult> {
     const words = [...args, "--config", this.#config, "--state-dir", join(this.#folder, "state")];
     return runCli(words, {

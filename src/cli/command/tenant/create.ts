@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
+import { dedicatedServerNote } from "../../../aws/rds/price.ts";
 import type { SignupStatus } from "../../../control/region-control.ts";
 import type { TenantDocument } from "../../../control/tenant-document.ts";
 import { fault, fromErrorJson } from "../../../core/error.ts";
 import type { ApiClient } from "../../client.ts";
-import { openControlApi } from "../../control-api.ts";
+import { deployedTarget, openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import type { Output } from "../../output.ts";
 import { describeTenant } from "./show.ts";
@@ -31,6 +32,9 @@ export function addTenantCreate(parent: Command, invocation: Invocation): void {
     .addHelpText("after", example(invocation, line))
     .action(async (slug: string, { name, region, plan, email }: CreateOptions, command: Command) => {
       const startedAt = performance.now();
+      const deployed = await deployedTarget(invocation, command);
+      if (deployed?.plans[plan]?.isolation === "server")
+        invocation.output.progress(describeServerCost(deployed.aws.databaseClasses.dedicated));
       await using client = await openControlApi(invocation, command);
       const signup = await client.request<SignupStatus>("/v1/tenants", {
         method: "POST",
@@ -45,6 +49,16 @@ export function addTenantCreate(parent: Command, invocation: Invocation): void {
         () => `${describeTenant(tenant)}\n\nReady in ${durationMs} ms.`,
       );
     });
+}
+
+/** What a person should know before RDS makes a server for this tenant alone. */
+function describeServerCost(instanceClass: string): string {
+  const { quota, monthlyUsd, priceRegion, priceMonth, pricePage } = dedicatedServerNote(instanceClass);
+  const price =
+    monthlyUsd === undefined
+      ? `what a ${instanceClass} costs is at ${pricePage}`
+      : `about $${monthlyUsd} a month (${instanceClass} with its standby, ${priceRegion}, ${priceMonth}; today's price: ${pricePage})`;
+  return `This plan has a database server of its own: ${price}. RDS makes it in 5 to 15 minutes, and an account has ${quota} in a region unless it asks for more.`;
 }
 
 /** Shows each step as it begins. @throws the fault that the sign-up failed with */
