@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { errorCatalog } from "../src/core/error.ts";
+import { errorCatalog } from "../src/core/error-catalog.ts";
 
 /** The page of all codes, from the table that the code itself uses. */
 export function renderErrors(): string {
@@ -15,7 +15,7 @@ Every error has a stable code. The command line prints it in brackets and, with 
 \`{ "error": { "code", "message", "remedy" } }\`; the HTTP API answers with a problem document (RFC 9457) that carries
 \`code\` and \`remedy\`.
 
-<!-- Made by \`npm run docs:errors\` from src/core/error.ts. -->
+<!-- Made by \`npm run docs:errors\` from src/core/error-catalog.ts. -->
 
 ${sections.join("\n")}`;
 }

@@ -1,6 +1,7 @@
 /** What an application imports. */
 export { defineConfig } from "./core/config/parse.ts";
-export { type ErrorCode, RowhouseError } from "./core/error.ts";
+export { RowhouseError } from "./core/error.ts";
+export type { ErrorCode } from "./core/error-catalog.ts";
 export {
   type Application,
   type ApplicationDefinition,

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { SignupInput } from "../control/region-control.ts";
-import type { ErrorCode, RowhouseError } from "../core/error.ts";
+import type { RowhouseError } from "../core/error.ts";
+import type { ErrorCode } from "../core/error-catalog.ts";
 import { problemContentType, problemDocument } from "../core/problem.ts";
 
 /** What is wrong with one field of the form, in a sentence that can stand beside it. */

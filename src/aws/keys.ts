@@ -6,7 +6,8 @@ import {
   paginateListKeyRotations,
   RotateKeyOnDemandCommand,
 } from "@aws-sdk/client-kms";
-import { errorCatalog, fault, RowhouseError } from "../core/error.ts";
+import { fault, RowhouseError } from "../core/error.ts";
+import { errorCatalog } from "../core/error-catalog.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EncryptionContext, Keys } from "../ports/keys.ts";
 import { isAwsError } from "./fault.ts";

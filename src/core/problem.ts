@@ -1,4 +1,5 @@
-import { type ErrorCode, errorCatalog, fault, RowhouseError } from "./error.ts";
+import { fault, RowhouseError } from "./error.ts";
+import { type ErrorCode, errorCatalog } from "./error-catalog.ts";
 
 /** An error as an HTTP body of the type `application/problem+json`. Source: RFC 9457. */
 export interface ProblemDocument {

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { type ErrorCode, errorCatalog } from "../../core/error.ts";
+import { type ErrorCode, errorCatalog } from "../../core/error-catalog.ts";
 import { problemContentType } from "../../core/problem.ts";
 
 const codes = Object.keys(errorCatalog) as [ErrorCode, ...ErrorCode[]];

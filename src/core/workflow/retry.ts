@@ -1,4 +1,5 @@
-import { type ErrorCode, RowhouseError, UserError } from "../error.ts";
+import { RowhouseError, UserError } from "../error.ts";
+import type { ErrorCode } from "../error-catalog.ts";
 
 /** How often a step or an undo is tried, and how long the pauses in between are. */
 export interface RetryPolicy {

@@ -1,5 +1,5 @@
 import { DBOS, StatusString } from "@dbos-inc/dbos-sdk";
-import { errorCatalog } from "../../core/error.ts";
+import { errorCatalog } from "../../core/error-catalog.ts";
 import type { StepPlan, WorkflowEvent } from "../../core/workflow/decide.ts";
 import { stateOf } from "../../core/workflow/state.ts";
 import type { WorkflowExecution } from "../../ports/workflows.ts";
