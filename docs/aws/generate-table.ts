@@ -3,87 +3,136 @@
  * `npm run docs:aws`.
  */
 import { readFile, writeFile } from "node:fs/promises";
+import { relative } from "node:path";
 
 /** The part of Vitest's JSON report that is read. */
 interface Report {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
-  }[];
+  readonly testResults: readonly { readonly name: string; readonly assertionResults: readonly Result[] }[];
 }
 
-/** One line: a system, and the test file that holds its adapter to the contract. */
+interface Result {
+  readonly fullName: string;
+  readonly status: string;
+  readonly meta?: { readonly skipReason?: string };
+}
+
+/** One line: a part of the family, and the test files that hold it to what it promises. */
 interface Row {
-  readonly role: string;
+  readonly part: string;
   readonly service: string;
-  readonly file: string;
+  /** From the repository's root; with a slash at its end, all files below. */
+  readonly files: readonly string[];
   /** What no test without an account can show. */
   readonly unverified: string;
 }
 
+const port = (noun: string, service: string, unverified: string, ...more: readonly string[]): Row => ({
+  part: `\`${noun}\``,
+  service,
+  files: [`src/aws/${noun}.test.ts`, ...more],
+  unverified,
+});
+
 const rows: readonly Row[] = [
-  { role: "dns", service: "Route 53", file: "dns", unverified: "propagation, health-checked failover" },
+  port("dns", "Route 53", "propagation; that a parent zone delegates", "src/aws/dns/"),
+  port("balancer", "Application Load Balancer", "its data plane: the tests have one of their own"),
+  port(
+    "fleets",
+    "EC2, launch templates, Auto Scaling",
+    "a real boot of Amazon Linux: the tests run the unit of the user data themselves",
+    ...["src/aws/machine.test.ts", "src/aws/user-data.test.ts", "test/aws/machines.test.ts"],
+  ),
+  port("registry", "DynamoDB", "throttling"),
+  port("objects", "S3", "signatures and expiry of signed URLs, replication"),
+  port(
+    "cache",
+    "ElastiCache for Valkey",
+    "ElastiCache itself: the tests have a cluster of six Redis 7 processes",
+  ),
+  port(
+    "databases",
+    "RDS for PostgreSQL, Multi-AZ",
+    "RDS's failover, its certificates: the SQL ran on a real Postgres with a restricted administrator",
+    ...["src/aws/databases-lifecycle.test.ts", "src/aws/control-login.test.ts", "src/aws/rds/"],
+  ),
+  port("queues", "SQS", "delays of a new or changed queue"),
+  port("workflows", "SWF", "rate limits, the delays of its lists", "src/aws/workflows/"),
+  port("mail", "SES v2", "delivery, bounces, the sandbox"),
+  port("keys", "KMS", "key policies"),
+  port(
+    "stacks",
+    "CloudFormation",
+    "termination protection, drift, resource types that the emulator ignores",
+    "src/aws/cloudformation/",
+  ),
   {
-    role: "balancer",
-    service: "Application Load Balancer",
-    file: "balancer",
-    unverified: "its own data plane",
+    part: "calls",
+    service: "all",
+    files: ["src/aws/client.test.ts"],
+    unverified: "an account's own rate limits",
   },
   {
-    role: "fleets",
-    service: "EC2, Auto Scaling, launch templates",
-    file: "fleets",
-    unverified: "real boot of an image",
-  },
-  { role: "registry", service: "DynamoDB", file: "registry", unverified: "-" },
-  { role: "objects", service: "S3", file: "objects", unverified: "signatures of signed URLs, replication" },
-  {
-    role: "cache",
-    service: "ElastiCache for Valkey",
-    file: "cache",
-    unverified: "the managed endpoint; the protocol ran against a real cluster of six processes",
+    part: "templates, operator's policy",
+    service: "CloudFormation, IAM",
+    files: ["src/aws/stacks/"],
+    unverified: "resource types that the emulator ignores; that IAM grants what the policies say",
   },
   {
-    role: "databases",
-    service: "RDS for PostgreSQL, Multi-AZ",
-    file: "databases",
-    unverified: "its own failover; the SQL ran on a real Postgres with a restricted administrator",
+    part: "`aws deploy`",
+    service: "all",
+    files: ["test/aws/deployment.test.ts"],
+    unverified: "CloudFront, certificates, peering, deletion",
   },
-  { role: "queues", service: "SQS", file: "queues", unverified: "-" },
-  { role: "workflows", service: "SWF", file: "workflows", unverified: "rate limits" },
-  { role: "mail", service: "SES v2", file: "mail", unverified: "delivery, bounces" },
-  { role: "keys", service: "KMS", file: "keys", unverified: "-" },
   {
-    role: "stacks",
-    service: "CloudFormation",
-    file: "stacks",
-    unverified: "the types that the emulator ignores",
+    part: "the whole system",
+    service: "all",
+    files: ["test/aws/tenants.test.ts", "test/aws/names.test.ts"],
+    unverified: "everything above, together",
   },
 ];
 
 const [begin, end] = ["<!-- verified: begin -->", "<!-- verified: end -->"];
+const root = new URL("../../", import.meta.url).pathname;
 
-function renderRow(row: Row, report: Report): string {
-  const file = report.testResults.find(({ name }) => name.endsWith(`/src/aws/${row.file}.test.ts`));
-  const results = file?.assertionResults ?? [];
-  const count = (status: string) => results.filter((result) => result.status === status).length;
-  const [passed, failed, skipped] = [count("passed"), count("failed"), count("skipped") + count("pending")];
-  const verdict = failed > 0 || passed === 0 ? `**${failed} failed**` : `${passed} cases hold`;
-  const left = skipped > 0 ? `, ${skipped} skipped by name` : "";
-  return `| \`${row.role}\` | ${row.service} | ${verdict}${left} | ${row.unverified} |`;
+/** Results by test file, the file from the repository's root. */
+function readReport(report: Report): ReadonlyMap<string, readonly Result[]> {
+  return new Map(
+    report.testResults.map(({ name, assertionResults }) => [relative(root, name), assertionResults]),
+  );
 }
 
-/** The table of all systems. */
-function render(report: Report): string {
-  const templates = report.testResults
-    .filter(({ name }) => name.includes("/src/aws/stacks/"))
-    .flatMap(({ assertionResults }) => assertionResults);
-  const held = templates.filter(({ status }) => status === "passed").length;
+function belongs(file: string, { files }: Row): boolean {
+  return files.some((path) => (path.endsWith("/") ? file.startsWith(path) : file === path));
+}
+
+const isSkipped = ({ status }: Result) => status === "skipped" || status === "pending";
+
+function renderRow(row: Row, results: readonly Result[]): string {
+  const failed = results.filter(({ status }) => status === "failed").length;
+  const held = results.filter(({ status }) => status === "passed").length;
+  const skipped = results.filter(isSkipped).length;
+  const verdict = failed > 0 || held === 0 ? `**${failed} failed**, ${held} hold` : `${held} hold`;
+  const left = skipped > 0 ? `, ${skipped} skipped` : "";
+  return `| ${row.part} | ${row.service} | ${verdict}${left} | ${row.unverified} |`;
+}
+
+/** The table, and below it the cases that were skipped. @throws for a file that belongs to no row */
+function render(byFile: ReadonlyMap<string, readonly Result[]>): string {
+  const stray = [...byFile.keys()].filter((file) => !rows.some((row) => belongs(file, row)));
+  if (stray.length > 0) throw new Error(`No row of the table has ${stray.join(", ")}.`);
+  const resultsOf = (row: Row) =>
+    [...byFile].flatMap(([file, results]) => (belongs(file, row) ? results : []));
+  const skipped = rows.flatMap((row) => resultsOf(row).filter(isSkipped));
   return [
-    "| port | service | contract on the emulator | not verifiable without an account |",
+    "| part | service | cases on the emulator | not verifiable without an account |",
     "| --- | --- | --- | --- |",
-    ...rows.map((row) => renderRow(row, report)),
-    `| | templates | ${held} of ${templates.length} checks hold: cfn-lint, cdk-nag, own assertions, deployed on the emulator | resource types that it ignores |`,
+    ...rows.map((row) => renderRow(row, resultsOf(row))),
+    "",
+    "Skipped on the emulator:",
+    "",
+    ...skipped.map(
+      ({ fullName, meta }) => `- ${fullName}: ${meta?.skipReason ?? "it needs a real account"}.`,
+    ),
   ].join("\n");
 }
 
@@ -91,7 +140,7 @@ const [, , reportFile] = process.argv;
 if (!reportFile) throw new Error("Name the file of Vitest's JSON report.");
 const page = new URL("../aws.md", import.meta.url);
 const text = await readFile(page, "utf8");
-const table = render(JSON.parse(await readFile(reportFile, "utf8")) as Report);
+const table = render(readReport(JSON.parse(await readFile(reportFile, "utf8")) as Report));
 const [before, rest = ""] = text.split(begin);
 const [, after] = rest.split(end);
 if (after === undefined) throw new Error(`${page.pathname} has no place for the table.`);

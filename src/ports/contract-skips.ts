@@ -1,5 +1,12 @@
 import { beforeAll, beforeEach, type RunnerTestCase, type RunnerTestSuite } from "vitest";
 
+declare module "vitest" {
+  interface TaskMeta {
+    /** For reports, which don't carry what a test says when it is skipped. */
+    skipReason?: string;
+  }
+}
+
 /** Cases of a contract that a service can't hold, by their exact name, and why. */
 export type ContractSkips = Readonly<Record<string, string>>;
 
@@ -16,7 +23,9 @@ export function skipCases(skips: ContractSkips = {}): void {
   });
   beforeEach((context) => {
     const reason = skips[context.task.name];
-    if (reason !== undefined) context.skip(reason);
+    if (reason === undefined) return;
+    context.task.meta.skipReason = reason;
+    context.skip(reason);
   });
 }
 
