@@ -22,6 +22,15 @@ describe("the estimate", () => {
     expect(estimateControlPlane(config).every(({ monthlyDollars }) => monthlyDollars !== null)).toBe(true);
   });
 
+  it("counts a NAT gateway for each zone of each network, the control plane's too, or one alone", () => {
+    const count = (settings: typeof config) =>
+      [...estimateControlPlane(settings), ...estimateRegion(settings, "eu-west-1")]
+        .filter(({ item }) => item === "NAT gateway")
+        .map((line) => line.count);
+    expect(count(config)).toEqual([3, 3]);
+    expect(count({ ...config, aws: { ...config.aws, natGateways: "one" } })).toEqual([1, 1]);
+  });
+
   it("gives no price to what it does not know", () => {
     expect(estimateRegion(config, "eu-west-1")).toContainEqual({
       item: "worker servers (x8g.48xlarge)",

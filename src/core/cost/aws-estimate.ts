@@ -35,28 +35,32 @@ const hourly: Readonly<Record<string, number>> = {
 
 /** What a region costs when nobody uses it, by its standing parts. Traffic, storage and requests come on top. */
 export function estimateRegion(config: Config, region: string): readonly CostLine[] {
-  const zones = config.regions[region]?.zones.length ?? 0;
-  const { instanceTypes, databaseClasses, cache, natGateways } = config.aws;
+  const { instanceTypes, databaseClasses, cache } = config.aws;
   return [
     line("app servers", instanceTypes.app, config.fleets.app.min),
     line("worker servers", instanceTypes.worker, config.fleets.worker.min),
     line("controller", instanceTypes.controller, 1),
     line("database, primary and standby", databaseClasses.shared, 2),
     line("cache nodes", cache.nodeType, cache.shards * (1 + cache.replicas)),
-    line("NAT", "NAT gateway", natGateways === "one" ? 1 : zones),
+    line("NAT", "NAT gateway", countNatGateways(config, region)),
     line("balancer", "load balancer", 1),
   ];
 }
 
 /** The same of the control plane. */
 export function estimateControlPlane(config: Config): readonly CostLine[] {
-  const { instanceTypes, databaseClasses } = config.aws;
+  const { controlRegion, instanceTypes, databaseClasses } = config.aws;
   return [
     line("control plane", instanceTypes.controlPlane, 1),
     line("directory, primary and standby", databaseClasses.directory, 2),
-    line("NAT", "NAT gateway", 1),
+    line("NAT", "NAT gateway", countNatGateways(config, controlRegion)),
     line("balancer", "load balancer", 1),
   ];
+}
+
+/** Of one network; the control plane's has the zones of its region. */
+function countNatGateways({ aws, regions }: Config, region: string): number {
+  return aws.natGateways === "one" ? 1 : (regions[region]?.zones.length ?? 0);
 }
 
 function line(name: string, type: string, count: number): CostLine {
