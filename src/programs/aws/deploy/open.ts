@@ -85,7 +85,8 @@ async function untilServing(parts: {
     if (regions.every((name) => statuses.get(name) === "ready")) return;
     if (clock.elapsedMilliseconds() > deadline) {
       throw fault("E_REGION_UNAVAILABLE", `The stacks are there, but not all regions serve: ${waited}.`, {
-        remedy: "The servers' logs in CloudWatch say why; `rowhouse status` shows how it goes on.",
+        remedy:
+          "The journal of a server says why (docs/aws.md: Look inside a server); `rowhouse status` shows how it goes on.",
       });
     }
   }
