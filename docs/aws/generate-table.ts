@@ -7,7 +7,11 @@ import { relative } from "node:path";
 
 /** The part of Vitest's JSON report that is read. */
 interface Report {
-  readonly testResults: readonly { readonly name: string; readonly assertionResults: readonly Result[] }[];
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly Result[];
+  }[];
 }
 
 interface Result {
@@ -94,18 +98,29 @@ const rows: readonly Row[] = [
 const [begin, end] = ["<!-- verified: begin -->", "<!-- verified: end -->"];
 const root = new URL("../../", import.meta.url).pathname;
 
-/** Results by test file, the file from the repository's root. */
+/**
+ * Results by test file, the file from the repository's root. Where the preparation of a file's tests failed, Vitest
+ * calls them skipped: here they have failed.
+ */
 function readReport(report: Report): ReadonlyMap<string, readonly Result[]> {
   return new Map(
-    report.testResults.map(({ name, assertionResults }) => [relative(root, name), assertionResults]),
+    report.testResults.map(({ name, status, assertionResults }) => {
+      const isUnprepared =
+        status === "failed" && !assertionResults.some((result) => result.status === "failed");
+      const results = isUnprepared
+        ? assertionResults.map((result) => (isUnexplained(result) ? { ...result, status: "failed" } : result))
+        : assertionResults;
+      return [relative(root, name), results];
+    }),
   );
 }
+
+const isSkipped = ({ status }: Result) => status === "skipped" || status === "pending";
+const isUnexplained = (result: Result) => isSkipped(result) && result.meta?.skipReason === undefined;
 
 function belongs(file: string, { files }: Row): boolean {
   return files.some((path) => (path.endsWith("/") ? file.startsWith(path) : file === path));
 }
-
-const isSkipped = ({ status }: Result) => status === "skipped" || status === "pending";
 
 function renderRow(row: Row, results: readonly Result[]): string {
   const failed = results.filter(({ status }) => status === "failed").length;
@@ -131,7 +146,8 @@ function render(byFile: ReadonlyMap<string, readonly Result[]>): string {
     "Skipped on the emulator:",
     "",
     ...skipped.map(
-      ({ fullName, meta }) => `- ${fullName}: ${meta?.skipReason ?? "it needs a real account"}.`,
+      ({ fullName, meta }) =>
+        `- ${fullName}: ${meta?.skipReason ?? "not run, and the test gives no reason"}.`,
     ),
   ].join("\n");
 }
