@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-sesv2";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { emptyAccount } from "../../test/support/aws/account.ts";
+import { type Emulator, startEmulator } from "../../test/support/aws/emulator.ts";
 import { sentMail } from "../../test/support/aws/sent-mail.ts";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { createFakeClock, type FakeClock } from "../../test/support/fake-clock.ts";
@@ -26,7 +27,10 @@ const realSender = process.env.ROWHOUSE_AWS_MAIL_FROM;
 
 let database: TestDatabase;
 let clock: FakeClock;
+/** Of this file's own: to see what was sent, moto has to write down all that it holds. */
+let emulator: Emulator | undefined;
 beforeAll(async () => {
+  if (onEmulator) emulator = await startEmulator();
   database = await createTestDatabase();
   await prepareMail(database.pool);
 });
@@ -34,7 +38,10 @@ beforeEach(async () => {
   clock = createFakeClock();
   await database.pool.query("TRUNCATE engine.outbox, engine.suppressions");
 });
-afterAll(() => database.drop());
+afterAll(async () => {
+  await database.drop();
+  await emulator?.stop();
+});
 
 const message = (changes: Partial<MailMessage> = {}): MailMessage => ({
   tenant: "acme",
@@ -66,7 +73,7 @@ function withSuppressionList(client: SESv2Client): Map<string, string> {
 
 /** SES in the emulator, which sends for `bookshop.example`. */
 async function emulatedSes() {
-  const access = await emptyAccount();
+  const access = await emptyAccount("eu-west-1", emulator?.endpoint);
   const client = createAwsClient(SESv2Client, access);
   await client.send(new CreateEmailIdentityCommand({ EmailIdentity: "bookshop.example" }));
   const suppressed = withSuppressionList(client);
@@ -140,7 +147,7 @@ describe.runIf(onEmulator)("a message by SES", () => {
   });
 
   test("the emulator has no suppression list of its own", async () => {
-    const client = createAwsClient(SESv2Client, await emptyAccount());
+    const client = createAwsClient(SESv2Client, await emptyAccount("eu-west-1", emulator?.endpoint));
     await expect(
       client.send(new GetSuppressedDestinationCommand({ EmailAddress: "a@reader.example" })),
     ).rejects.toMatchObject({ name: "SyntaxError", $metadata: { httpStatusCode: 404 } });
@@ -258,7 +265,7 @@ describe("what SES answers", () => {
 });
 
 test.runIf(!onEmulator && realSender !== undefined)("a real account sends and suppresses", async () => {
-  const client = createAwsClient(SESv2Client, await emptyAccount());
+  const client = createAwsClient(SESv2Client, await emptyAccount("eu-west-1", emulator?.endpoint));
   const mail = createMail({ client, pool: database.pool, clock });
   const to = `success+${randomUUID()}@simulator.amazonses.com`;
   expect((await mail.send(message({ from: realSender!, to }))).status).toBe("sent");

@@ -29,7 +29,6 @@ import { TenantData } from "./tenant-data/tenant-data.ts";
 const jobsQueue = "jobs";
 const jobsQueueOptions = { visibilityTimeoutSeconds: 60, maxReceives: 5 };
 
-const reconcileMilliseconds = 200;
 const startupPauseMilliseconds = 2000;
 
 export interface ControllerParts {
@@ -43,6 +42,8 @@ export interface ControllerParts {
   readonly internalToken: string;
   /** How long a new instance may take until it is healthy. */
   readonly startGraceSeconds: number;
+  /** Between two looks at the fleet: often where they cost nothing, seldom where each is a call with a price and a limit. */
+  readonly reconcileMilliseconds: number;
   readonly tenantUrl: (slug: string) => string;
   readonly log: (entry: { readonly level: "info" | "warn" | "error"; readonly message: string }) => void;
 }
@@ -89,7 +90,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const { clock } = platform;
   const onFault = (what: string) => (error: unknown) => logFault(parts, what, error);
   const reconciling = repeat(
-    { clock, pauseMilliseconds: reconcileMilliseconds, onFault: onFault("fleet") },
+    { clock, pauseMilliseconds: parts.reconcileMilliseconds, onFault: onFault("fleet") },
     () => fleet.reconcile(),
   );
   // The directory may be away while a controller starts again: its region goes on without.

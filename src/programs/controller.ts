@@ -33,6 +33,7 @@ await runUntilSignal(async () => {
     },
     internalToken,
     startGraceSeconds: 30,
+    reconcileMilliseconds: 200,
     tenantUrl: (slug) => `http://${slug}.localhost:${settings.basePort}`,
     log: logLine,
   });

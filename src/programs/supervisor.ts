@@ -20,6 +20,7 @@ import type { LogEntry } from "./log-line.ts";
 import { type OpenDirectory, startDirectory } from "./supervisor/directory.ts";
 import { startEntrances } from "./supervisor/entrances.ts";
 import { LiveSettings } from "./supervisor/live-settings.ts";
+import { migrateAtStart } from "./supervisor/migrations.ts";
 import { RegionSet } from "./supervisor/region-set.ts";
 
 /** What must be undone at the end, newest first. */
@@ -83,6 +84,10 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
     onRegion(`${name}: ${toRowhouseError(error).message}`),
   );
   signal.throwIfAborted();
+  const { directory } = opened.value;
+  await migrateAtStart({ directory, regions: regions.controls }, (message) =>
+    onProgress({ at: "release", message }),
+  );
   return summarize(ground, await status());
 }
 

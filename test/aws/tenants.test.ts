@@ -1,12 +1,10 @@
 import { expect, it } from "vitest";
 import { tenantsSuite } from "../e2e/tenants.suite.ts";
+import { resourceCall } from "../support/aws/resource-call.ts";
 import { AwsSystem } from "../support/aws/system.ts";
 
-const signups = 100;
-
-/** Calls that make, change or remove something in the account that has a quota. */
-const resourceCall =
-  /^(rds|ec2|autoscaling|elasticloadbalancing|elasticache|cloudformation|iam|acm|sns|secretsmanager|route53)\.(Create|Run|Register|Deregister|Put|Modify|Attach|Change|POST|Delete)/;
+/** More at once take the emulator minutes: it looks through all workflows at each poll. */
+const signups = 10;
 
 tenantsSuite(
   "AWS",
@@ -27,15 +25,14 @@ tenantsSuite(
         });
         expect(response.status).toBe(201);
       };
-      for (let done = 0; done < signups; done += 20)
-        await Promise.all(Array.from({ length: 20 }, (_, index) => sign(done + index)));
+      await Promise.all(Array.from({ length: signups }, (_, index) => sign(index)));
       const calls = [...countCalls()];
       expect(calls.filter(([call]) => resourceCall.test(call))).toEqual([]);
       // Each a workflow, and a message to one person.
       expect(countCalls().get("swf.StartWorkflowExecution")).toBe(signups);
       expect(countCalls().get("ses.POST")).toBe(signups);
-      expect((await system().tenant("many-99", "/api/books?limit=1")).status).toBe(200);
-    }, 300_000);
+      expect((await system().tenant("many-9", "/api/books?limit=1")).status).toBe(200);
+    }, 120_000);
 
     it("says what a server of a tenant's own costs before it is made", async () => {
       const { stderr, code } = await system().cli(

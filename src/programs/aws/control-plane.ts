@@ -16,13 +16,15 @@ import { logLine } from "../log-line.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
 import { openDirectory } from "./control-plane/directory.ts";
 import { RemoteRegions } from "./control-plane/regions.ts";
+import { endWhenDocumentChanges } from "./document-watch.ts";
 import { openMachine } from "./machine.ts";
 
 const regionsPauseMilliseconds = 2000;
 
 await runUntilSignal(async () => {
   const { machine, access, self } = await openMachine();
-  const { version, config, global } = await readGlobalDocument(createS3Client(access), machine.bucket);
+  const s3 = createS3Client(access);
+  const { version, config, global } = await readGlobalDocument(s3, machine.bucket);
   const secrets = createAwsClient(SecretsManagerClient, access);
   const clock = createSystemClock();
   const internalToken = await requireSecret(secrets, awsNames.internalToken(machine.prefix));
@@ -33,6 +35,7 @@ await runUntilSignal(async () => {
   const refreshing = repeat({ clock, pauseMilliseconds: regionsPauseMilliseconds, onFault }, () =>
     regions.refresh(),
   );
+  const watching = endWhenDocumentChanges({ client: s3, bucket: machine.bucket, clock });
   const tenantUrl = (slug: string) => `https://${slug}.${config.domain}/`;
   const api = createApi({
     version,
@@ -70,7 +73,7 @@ await runUntilSignal(async () => {
   const server = serve({ fetch, hostname: self.address, port: controlPlanePort });
   return async () => {
     server.close();
-    await refreshing.stop();
+    await Promise.all([refreshing.stop(), watching.stop()]);
     await directory.close();
   };
 });

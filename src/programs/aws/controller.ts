@@ -18,6 +18,7 @@ import { createIntegrations } from "../../embedded/integrations.ts";
 import { readReleaseMigrations, unpackRelease } from "../../instance/release.ts";
 import { logLine } from "../log-line.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
+import { endWhenDocumentChanges } from "./document-watch.ts";
 import { openMachine, stateFolder } from "./machine.ts";
 
 const mailPauseMilliseconds = 30_000;
@@ -26,7 +27,8 @@ const releasePauseMilliseconds = 2000;
 await runUntilSignal(async () => {
   const { machine, access, self } = await openMachine();
   const { region } = machine;
-  const document = await readRegionDocument(createS3Client(access), machine.bucket);
+  const s3 = createS3Client(access);
+  const document = await readRegionDocument(s3, machine.bucket);
   const { config } = document;
   const clock = createSystemClock();
   const integrations = createIntegrations({ config: config.integrations, clock });
@@ -60,12 +62,14 @@ await runUntilSignal(async () => {
     internalToken,
     // A machine boots, then fetches Node and Rowhouse.
     startGraceSeconds: 300,
+    reconcileMilliseconds: 5000,
     tenantUrl: (slug) => `https://${slug}.${config.domain}`,
     log: logLine,
   });
   const onFault = (what: string) => (error: unknown) =>
     logLine({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
   const chores = [
+    endWhenDocumentChanges({ client: s3, bucket: machine.bucket, clock }),
     repeat({ clock, pauseMilliseconds: mailPauseMilliseconds, onFault: onFault("mail") }, async () => {
       await platform.mail.deliverQueued();
     }),

@@ -5,11 +5,12 @@ import type { AwsAccess } from "../../../src/aws/client.ts";
 
 /**
  * Access to an empty account: of its own in the emulator, so that test files don't meet. With ROWHOUSE_AWS_REAL=1 it
- * is the real account of the ordinary credentials; then what a test makes must have a prefix of its own.
+ * is the real account of the ordinary credentials; then what a test makes must have a prefix of its own. `emulator` is
+ * the address of another than the test run's.
  */
-export async function emptyAccount(region = "eu-west-1"): Promise<AwsAccess> {
+export async function emptyAccount(region = "eu-west-1", emulator?: string): Promise<AwsAccess> {
   if (process.env.ROWHOUSE_AWS_REAL === "1") return { region };
-  const endpoint = inject("awsEndpoint");
+  const endpoint = emulator ?? inject("awsEndpoint");
   const accountId = String(randomInt(100_000_000_000, 999_999_999_999));
   const client = new STSClient({
     region,

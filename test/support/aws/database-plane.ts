@@ -100,7 +100,8 @@ class WatchingPlane implements DatabasePlane {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#watching;
+    // Its servers go even where the emulator went first.
+    await this.#watching.catch(() => {});
     for (const { rds, secrets, servers } of this.#accounts) {
       await Promise.all([...servers.values()].map((server) => this.#remove(server)));
       rds.destroy();

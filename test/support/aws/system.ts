@@ -15,13 +15,15 @@ import { requireSecret } from "../../../src/aws/control-login.ts";
 import { createS3Client } from "../../../src/aws/data-platform.ts";
 import { readRegionDocument } from "../../../src/aws/document.ts";
 import { awsNames } from "../../../src/aws/resources.ts";
-import { loadConfig } from "../../../src/cli/config-file.ts";
 import type { StatusDocument } from "../../../src/control/status.ts";
+import { parseConfig } from "../../../src/core/config/parse.ts";
+import type { Config, ConfigInput } from "../../../src/core/config/schema.ts";
 import { type CliResult, repository, runCli, type TestSystem } from "../system.ts";
 import { emptyAccount, testPrefix } from "./account.ts";
 import { type CacheCluster, createCacheTls, startCacheCluster } from "./cache-cluster.ts";
 import { type DatabasePlane, startDatabasePlane } from "./database-plane.ts";
 import { deployToEmulator } from "./deploy.ts";
+import { type Emulator, startEmulator } from "./emulator.ts";
 import { type LoadBalancers, startLoadBalancers } from "./load-balancers.ts";
 import { type Machines, startMachines } from "./machines.ts";
 import { resolveInZone } from "./zone-resolver.ts";
@@ -34,6 +36,7 @@ const startMilliseconds = 180_000;
 
 /** The emulated account's data planes. */
 interface Planes {
+  readonly emulator: Emulator;
   readonly access: AwsAccess;
   readonly databases: DatabasePlane;
   readonly cache: CacheCluster;
@@ -50,7 +53,8 @@ export class AwsSystem implements TestSystem {
   readonly domain = domain;
   readonly mailStatus = "sent";
   readonly #folder: string;
-  readonly #config: string;
+  readonly #config: Config;
+  readonly #configFile: string;
   readonly #planes: Planes;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #balancerUrls = new Map<string, string>();
@@ -60,12 +64,13 @@ export class AwsSystem implements TestSystem {
 
   private constructor(parts: {
     readonly folder: string;
-    readonly config: string;
+    readonly config: Config;
     readonly planes: Planes;
     readonly environment: Readonly<Record<string, string>>;
   }) {
     this.#folder = parts.folder;
     this.#config = parts.config;
+    this.#configFile = join(parts.folder, "rowhouse.config.ts");
     this.#planes = parts.planes;
     this.#environment = parts.environment;
   }
@@ -73,7 +78,9 @@ export class AwsSystem implements TestSystem {
   /** Starts the data planes and deploys the bookshop into an empty account. */
   static async deploy(): Promise<AwsSystem> {
     const folder = await mkdtemp(join(tmpdir(), "rowhouse-aws-"));
-    const account = await emptyAccount(controlRegion);
+    // Of its own: it answers one call after the other, and a whole system makes many.
+    const emulator = await startEmulator();
+    const account = await emptyAccount(controlRegion, emulator.endpoint);
     const balancers = await startLoadBalancers({ access: account, regions: [...regions] });
     const access = { ...account, endpoint: balancers.endpoint };
     const databases = await startDatabasePlane({
@@ -95,10 +102,12 @@ export class AwsSystem implements TestSystem {
         return startMachines({ access: { ...access, region }, workFolder, environment: network });
       }),
     );
+    const input = bookshopConfig();
+    await writeFile(join(folder, "rowhouse.config.ts"), `export default ${JSON.stringify(input)};\n`);
     const system = new AwsSystem({
       folder,
-      config: await writeConfig(folder),
-      planes: { access, databases, cache, balancers, machines },
+      config: parseConfig(input),
+      planes: { emulator, access, databases, cache, balancers, machines },
       environment: { ...network, ...credentialsOf(access) },
     });
     try {
@@ -124,7 +133,7 @@ export class AwsSystem implements TestSystem {
   }
 
   cli(...args: string[]): Promise<CliResult> {
-    const words = [...args, "--config", this.#config, "--state-dir", join(this.#folder, "state")];
+    const words = [...args, "--config", this.#configFile, "--state-dir", join(this.#folder, "state")];
     return runCli(words, {
       ...this.#environment,
       ...(this.#apiUrl ? { ROWHOUSE_API_URL: this.#apiUrl } : {}),
@@ -164,11 +173,12 @@ export class AwsSystem implements TestSystem {
   }
 
   async dispose(): Promise<void> {
-    const { machines, databases, cache, balancers } = this.#planes;
+    const { emulator, machines, databases, cache, balancers } = this.#planes;
     await Promise.all(machines.map((ofRegion) => ofRegion.stop()));
     await Promise.all([databases.stop(), cache.stop()]);
     // All of them watch the emulator through its address.
     await balancers.stop();
+    await emulator.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
@@ -183,7 +193,7 @@ export class AwsSystem implements TestSystem {
 
   async #deploy(): Promise<void> {
     const { access, cache, balancers } = this.#planes;
-    const config = await loadConfig(this.#config);
+    const config = this.#config;
     const { prefix } = config.aws;
     const deployment = await deployToEmulator({
       ...{ access, config, folder: this.#folder },
@@ -239,22 +249,23 @@ export class AwsSystem implements TestSystem {
 }
 
 /** The bookshop's config for AWS, under a prefix of its own. */
-async function writeConfig(folder: string): Promise<string> {
-  const config = join(folder, "rowhouse.config.ts");
-  await writeFile(
-    config,
-    `import { defineConfig } from "rowhouse";
-import bookshop from ${JSON.stringify(join(repository, "examples/bookshop/rowhouse.config.ts"))};
-
-export default defineConfig({
-  ...bookshop,
-  app: ${JSON.stringify(join(repository, "examples/bookshop/app.ts"))},
-  target: "aws",
-  aws: { prefix: "${testPrefix()}" },
-});
-`,
-  );
-  return config;
+function bookshopConfig(): ConfigInput {
+  return {
+    app: join(repository, "examples/bookshop/app.ts"),
+    domain,
+    target: "aws",
+    regions: {
+      "eu-west-1": { jurisdiction: "EU", zones: ["a", "b"], recovery: "eu-central-1" },
+      "eu-central-1": { jurisdiction: "EU", zones: ["a", "b"], start: false },
+      "us-east-1": { jurisdiction: "US", zones: ["a", "b"] },
+    },
+    plans: {
+      starter: { isolation: "schema", requestsPerSecond: 50 },
+      business: { isolation: "database", requestsPerSecond: 500 },
+      enterprise: { isolation: "server" },
+    },
+    aws: { prefix: testPrefix() },
+  };
 }
 
 function credentialsOf({ endpoint = "", credentials, region }: AwsAccess): Record<string, string> {
