@@ -27,6 +27,15 @@ const plan = z
 
 const duration = z.string().regex(/^\d+(ms|s|m|h|d)$/, 'a duration is a number and a unit, as in "5m"');
 
+const chef = z.strictObject({
+  /** As in `recipe[hardening]` or `role[base]`, in order. */
+  runList: z.array(z.string().min(1)).min(1),
+  /** With an organization, as in `https://chef.example/organizations/acme`; without one Chef runs in local mode. */
+  serverUrl: z.url({ protocol: /^https$/ }).optional(),
+  validationName: z.string().min(1).optional(),
+  license: z.enum(["accept", "accept-no-persist", "accept-silent"]).optional(),
+});
+
 const fleet = z
   .strictObject({
     min: z.number().int().min(0),
@@ -36,6 +45,8 @@ const fleet = z
     market: z
       .strictObject({ spot: z.boolean(), bid: z.number().positive(), onDemandAfter: duration })
       .optional(),
+    /** On AWS: what Chef does on a new server before Rowhouse starts there. */
+    chef: chef.optional(),
   })
   .refine((f) => f.min <= f.max, { path: ["min"], message: "min must not be greater than max" });
 

@@ -17,7 +17,6 @@ import { suspendFleetGroups } from "../../../aws/stacks/suspend-fleets.ts";
 import { synthesize } from "../../../aws/stacks/synthesize.ts";
 import { type Template, type Templates, templateParameters } from "../../../aws/stacks/template.ts";
 import { createStacks } from "../../../aws/stacks.ts";
-import { userData } from "../../../aws/user-data.ts";
 import { unknownRegion } from "../../../control/regions/regions.ts";
 import { unpublishRegion } from "../../../control/signup/address.ts";
 import type { Config } from "../../../core/config/schema.ts";
@@ -27,6 +26,7 @@ import type { Clock } from "../../../ports/clock.ts";
 import type { Dns } from "../../../ports/dns.ts";
 import type { RegionStack, StackPlan, StackProgress, Stacks } from "../../../ports/stacks.ts";
 import { publishDocument, publishRegion, publishSoftware } from "./publish.ts";
+import { serverUserData } from "./server-user-data.ts";
 import type { PackedSoftware } from "./software.ts";
 
 /** What is deployed beside the regions, each as a whole. Their names are no regions'. */
@@ -90,7 +90,7 @@ export class Deployment {
       config,
       accountId,
       deployedNetworks,
-      userData: (server) => userData({ ...server, software: packed.software }),
+      userData: (server) => serverUserData(config, server, packed.software),
     });
     return new Deployment(parts, accountId, templates);
   }

@@ -7,7 +7,6 @@ import { requireSecret } from "../../../aws/control-login.ts";
 import { awsNames } from "../../../aws/resources.ts";
 import { deploymentSteps, synthesize } from "../../../aws/stacks/synthesize.ts";
 import type { Template } from "../../../aws/stacks/template.ts";
-import { userData } from "../../../aws/user-data.ts";
 import { buildRelease } from "../../../control/release/build.ts";
 import type { StatusDocument } from "../../../control/status.ts";
 import type { Config } from "../../../core/config/schema.ts";
@@ -15,6 +14,7 @@ import { fault } from "../../../core/error.ts";
 import { createSystemClock } from "../../../embedded/clock.ts";
 import type { StackProgress } from "../../../ports/stacks.ts";
 import { Deployment } from "./deployment.ts";
+import { serverUserData } from "./server-user-data.ts";
 import { packSoftware } from "./software.ts";
 
 export interface OpenDeploymentOptions {
@@ -140,7 +140,7 @@ export function synthesizeAll(config: Config, accountId: string): readonly Templ
   const templates = synthesize({
     config,
     accountId,
-    userData: (server) => userData({ ...server, software: unpacked }),
+    userData: (server) => serverUserData(config, server, unpacked),
   });
   return deploymentSteps(templates).flat();
 }
