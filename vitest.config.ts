@@ -20,6 +20,13 @@ if (missing !== undefined) {
   if (process.env.CI) throw new Error(`The tests on the AWS emulator must run in CI, and ${missing}.`);
   process.stderr.write(`Skipped: the tests on the AWS emulator (src/aws, test/aws), because ${missing}.\n`);
 }
+if (process.env.ROWHOUSE_AWS_REAL === "1") {
+  process.stderr.write(
+    "These tests work on the AWS account of your credentials, and cost money: cents for most files, a few dollars and an " +
+      "hour or more for databases, fleets and balancer. What they make has the tag rowhouse:prefix and a name from rht- on, " +
+      "and is removed at their end; look for it when a run was killed. See docs/aws.md.\n",
+  );
+}
 const aws = ["src/aws/**/*.test.ts", "test/aws/**/*.test.ts"];
 
 export default defineConfig({
