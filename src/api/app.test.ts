@@ -284,46 +284,6 @@ describe("a tenant's life", () => {
   });
 });
 
-describe("/v1/regions", () => {
-  it("lists them in the config's order, with their tenants", async () => {
-    await createTenant();
-    const answer = await client.call<{ name: string; tenants: number }[]>("GET /v1/regions");
-    expect(answer.body.map(({ name }) => name)).toEqual(["eu-west-1", "eu-central-1", "us-east-1"]);
-    expect(answer.body[0]?.tenants).toBeGreaterThan(0);
-    expect(answer.body[1]).toMatchObject({ status: "absent", recovery: null, zones: ["a", "b"], tenants: 0 });
-  });
-
-  it("refuses to delete one where a tenant lives", async () => {
-    const slug = await createTenant();
-    const answer = await client.call("DELETE /v1/regions/eu-west-1");
-    expect(answer).toMatchObject({ status: 409, body: { code: "E_REGION_IN_USE" } });
-    expect((await client.call(`GET /v1/tenants/${slug}`)).status).toBe(200);
-  });
-
-  it("shuts one and opens it again, and takes both twice", async () => {
-    for (const [call, options, status] of [
-      ["DELETE /v1/regions/eu-central-1", {}, 200],
-      ["DELETE /v1/regions/eu-central-1?wait=0", {}, 202],
-      ["POST /v1/regions", { body: { name: "eu-central-1" } }, 201],
-      ["POST /v1/regions?wait=0", { body: { name: "eu-central-1" } }, 202],
-    ] as const) {
-      expect(await client.call(call, options)).toMatchObject({ status, body: { name: "eu-central-1" } });
-    }
-  });
-
-  it.each([
-    ["GET /v1/regions/mars-1", {}],
-    ["GET /v1/regions/mars-1/events", {}],
-    ["DELETE /v1/regions/mars-1", {}],
-    ["POST /v1/regions", { body: { name: "mars-1" } }],
-  ])("says to %s what would make it a region", async (call, options) => {
-    expect(await client.call(call, options)).toMatchObject({
-      status: 400,
-      body: { code: "E_REGION_UNKNOWN", remedy: expect.stringContaining('"mars-1": { jurisdiction:') },
-    });
-  });
-});
-
 describe("GET /v1/signups/:id", () => {
   it.each(["eu-west-1.unknown", "mars-1.x", "nothing", "."])("answers 404 for %s", async (id) => {
     const answer = await client.call(`GET /v1/signups/${encodeURIComponent(id)}`);

@@ -251,7 +251,8 @@ export const errorCatalog = {
   E_MIGRATION_STATEMENTS: {
     kind: "user",
     status: 400,
-    reason: "A migration that runs outside a transaction has not exactly one statement.",
+    reason:
+      "A migration begins or ends a transaction, changes its role, or runs outside a transaction and is not one statement.",
     remedy:
       "Give each such statement a file of its own, safe to repeat, as in CREATE INDEX CONCURRENTLY IF NOT EXISTS.",
   },

@@ -25,18 +25,16 @@ const region = "eu-west-1";
 
 /** Two small files in the place of Rowhouse and Node. */
 async function packSomething(folder: string): Promise<PackedSoftware> {
-  const archives = [bundleKeys.rowhouse("0.0.0"), bundleKeys.node("26.0.0", "arm64")].map((key, index) => ({
-    key,
-    file: join(folder, String(index)),
-  }));
-  for (const { file, key } of archives) await writeFile(file, key);
   const hash = (text: string) => createHash("sha256").update(text).digest("hex");
-  const [rowhouse, node] = archives.map(({ key }) => hash(key));
+  const [rowhouse, node] = [bundleKeys.rowhouse("0.0.0"), bundleKeys.node("26.0.0", "arm64")].map(
+    (key, index) => ({ key, file: join(folder, String(index)), sha256: hash(key) }),
+  );
+  for (const { file, key } of [rowhouse!, node!]) await writeFile(file, key);
   return {
-    archives,
+    archives: [rowhouse!, node!],
     software: {
-      rowhouse: { version: "0.0.0", sha256: rowhouse! },
-      node: { version: "26.0.0", sha256: { arm64: node! } },
+      rowhouse: { version: "0.0.0", sha256: rowhouse!.sha256 },
+      node: { version: "26.0.0", sha256: { arm64: node!.sha256 } },
     },
   };
 }

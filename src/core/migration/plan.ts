@@ -1,5 +1,5 @@
 import { fault } from "../error.ts";
-import { changesRole, countStatements, runsOutsideTransaction } from "./transaction.ts";
+import { changesRole, controlsTransaction, countStatements, runsOutsideTransaction } from "./transaction.ts";
 
 /** One numbered SQL file. */
 export interface Migration {
@@ -35,6 +35,12 @@ export function orderMigrations(
       throw fault("E_MIGRATION_STATEMENTS", `The migration "${file}" changes the role that it runs as.`, {
         remedy:
           "Leave out SET ROLE, SET SESSION AUTHORIZATION, RESET ALL and DISCARD: a migration runs as the tenant's owner.",
+      });
+    }
+    if (controlsTransaction(sql)) {
+      throw fault("E_MIGRATION_STATEMENTS", `The migration "${file}" begins or ends a transaction itself.`, {
+        remedy:
+          "Leave out BEGIN, COMMIT and ROLLBACK: each file runs in one transaction, with its row in the ledger.",
       });
     }
     const isTransactional = !runsOutsideTransaction(sql);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changesRole, countStatements, runsOutsideTransaction } from "./transaction.ts";
+import { changesRole, controlsTransaction, countStatements, runsOutsideTransaction } from "./transaction.ts";
 
 describe("a migration outside a transaction", () => {
   it.each([
@@ -21,6 +21,20 @@ describe("a migration outside a transaction", () => {
     ["CREATE INDEX CONCURRENTLY IF NOT EXISTS a ON b (c);", 1],
   ])("has its statements counted: %j", (sql, count) => {
     expect(countStatements(sql)).toBe(count);
+  });
+});
+
+describe("a migration that begins or ends a transaction", () => {
+  it.each([
+    ["BEGIN; CREATE TABLE a (); COMMIT;", true],
+    ["CREATE TABLE a (); commit", true],
+    ["START TRANSACTION", true],
+    ["ROLLBACK TO SAVEPOINT a", true],
+    ["DO $$ BEGIN PERFORM 1; END $$;", false],
+    ["CREATE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END;", false],
+    ["-- COMMIT\nCREATE TABLE commit ()", false],
+  ])("is seen: %j", (sql, expected) => {
+    expect(controlsTransaction(sql)).toBe(expected);
   });
 });
 

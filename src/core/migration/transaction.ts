@@ -30,6 +30,14 @@ export function changesRole(sql: string): boolean {
   });
 }
 
+/** First words of statements that would end the transaction that a file shares with its row in the ledger, or begin one. */
+const transactionControl = new Set(["begin", "start", "commit", "rollback", "abort"]);
+
+/** Whether the file begins or ends a transaction itself. */
+export function controlsTransaction(sql: string): boolean {
+  return statementsOf(sql).some(([first]) => first?.kind === "word" && transactionControl.has(first.text));
+}
+
 function statementsOf(sql: string): SqlToken[][] {
   const statements: SqlToken[][] = [[]];
   for (const token of tokenizeSql(sql)) {

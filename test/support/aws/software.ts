@@ -34,8 +34,12 @@ export async function packForEmulator(folder: string): Promise<PackedSoftware> {
       rowhouse: { version, sha256 },
     },
     archives: [
-      { key: bundleKeys.rowhouse(version), file: rowhouse },
-      { key: bundleKeys.node(nodeVersion, process.arch === "arm64" ? "arm64" : "x64"), file: nodeFile },
+      { key: bundleKeys.rowhouse(version), file: rowhouse, sha256 },
+      {
+        key: bundleKeys.node(nodeVersion, process.arch === "arm64" ? "arm64" : "x64"),
+        file: nodeFile,
+        sha256: node.sha256,
+      },
     ],
   };
 }

@@ -19,14 +19,9 @@ import type { PackedSoftware } from "./software.ts";
 export async function publishSoftware(
   client: S3Client,
   bucket: string,
-  { archives, software }: PackedSoftware,
+  { archives }: PackedSoftware,
 ): Promise<void> {
-  const hashes = new Map([
-    [archives[0]?.key, software.rowhouse.sha256],
-    [archives[1]?.key, software.node.sha256.arm64],
-  ]);
-  for (const { key, file } of archives) {
-    const sha256 = hashes.get(key) ?? "";
+  for (const { key, file, sha256 } of archives) {
     if ((await storedHash(client, bucket, key)) === sha256) continue;
     const params = { Bucket: bucket, Key: key, Body: createReadStream(file), Metadata: { sha256 } };
     await new Upload({ client, params }).done();

@@ -14,6 +14,8 @@ const run = promisify(execFile);
 export interface Archive {
   readonly key: string;
   readonly file: string;
+  /** Of the file, in hexadecimal. */
+  readonly sha256: string;
 }
 
 export interface PackedSoftware {
@@ -67,8 +69,8 @@ export async function packSoftware(options: {
         rowhouse: { version: manifest.version, sha256 },
       },
       archives: [
-        { key: bundleKeys.rowhouse(manifest.version), file: rowhouse },
-        { key: bundleKeys.node(nodeVersion, "arm64"), file: node },
+        { key: bundleKeys.rowhouse(manifest.version), file: rowhouse, sha256 },
+        { key: bundleKeys.node(nodeVersion, "arm64"), file: node, sha256: nodeSha256 },
       ],
     };
   } finally {
