@@ -188,6 +188,12 @@ export const errorCatalog = {
     reason: "The tenant's present state does not allow this.",
     remedy: "`rowhouse tenant show <slug>` tells its state.",
   },
+  E_TENANT_BUSY: {
+    kind: "user",
+    status: 409,
+    reason: "Another operation on the tenant is under way.",
+    remedy: "Wait until it has ended; `rowhouse tenant show <slug>` names it.",
+  },
   E_WRONG_REGION: {
     kind: "user",
     status: 421,
@@ -303,6 +309,12 @@ export const errorCatalog = {
     status: 503,
     reason: "No node of the database server takes writes.",
     remedy: "Try again in a few seconds; `rowhouse status` shows the servers.",
+  },
+  E_STANDBY_BEHIND: {
+    kind: "system",
+    status: 409,
+    reason: "No standby of the database server has every acknowledged write, so none may take its place.",
+    remedy: "`rowhouse database list` shows when the standby is in sync; try again then.",
   },
   E_DATABASE_BUSY: {
     kind: "system",

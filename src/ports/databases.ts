@@ -59,6 +59,12 @@ export interface Databases {
   /** `undefined` when there is no such server. */
   describe(name: string): Promise<DatabaseServerStatus | undefined>;
   list(): Promise<readonly DatabaseServerStatus[]>;
+  /**
+   * Makes the standby the primary on purpose and resolves when it takes writes: what is being committed is finished or
+   * failed, no acknowledged write is lost, and the old primary becomes the standby. Seconds embedded, a minute on RDS.
+   * @throws E_NOT_FOUND, E_STANDBY_BEHIND when no standby has every acknowledged write
+   */
+  failOver(name: string): Promise<void>;
   /** The server and all its data are gone afterwards; deleting what is not there is no error. */
   delete(name: string): Promise<void>;
 }

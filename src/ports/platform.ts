@@ -10,6 +10,7 @@ import type { Mail } from "./mail.ts";
 import type { Objects } from "./objects.ts";
 import type { Queues } from "./queues.ts";
 import type { Registry } from "./registry.ts";
+import type { Replicas } from "./replicas.ts";
 import type { Workflows } from "./workflows.ts";
 
 /** What an instance may touch: the data side of its region. */
@@ -26,6 +27,18 @@ export interface DataPlatform {
   readonly mail: Mail;
 }
 
+/**
+ * What a region may reach of its recovery region, which need not run: there lie copies of its backups and files, and
+ * standbys of its servers.
+ */
+export interface RecoverySite {
+  readonly region: string;
+  readonly objects: Objects;
+  /** For what only the recovery region is to open. */
+  readonly keys: Keys;
+  readonly replicas: Replicas;
+}
+
 /** What the control plane's arm in a region may touch: everything of that region. */
 export interface RegionPlatform extends DataPlatform {
   readonly databases: Databases;
@@ -34,4 +47,6 @@ export interface RegionPlatform extends DataPlatform {
   readonly balancer: Balancer;
   readonly integrations: Integrations;
   readonly dns: Dns;
+  /** Absent when the region has no recovery region. */
+  readonly recovery?: RecoverySite;
 }
