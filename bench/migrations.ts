@@ -14,6 +14,7 @@ import { prepareControlSchema } from "../src/control/schema.ts";
 import { Administration } from "../src/control/tenant-data/administration.ts";
 import { Locations } from "../src/control/tenant-data/locations.ts";
 import { TenantData } from "../src/control/tenant-data/tenant-data.ts";
+import { TenantOperations } from "../src/control/tenant-operation.ts";
 import { type Migration, orderMigrations } from "../src/core/migration/plan.ts";
 import { createSystemClock, createSystemRandom } from "../src/embedded/clock.ts";
 import { createKeys } from "../src/embedded/keys.ts";
@@ -102,6 +103,7 @@ async function prepare({ port, folder }: { readonly port: number; readonly folde
     pool,
     directory,
     locations,
+    operations: new TenantOperations(pool),
     tenantData,
     release: () => ({ version: "bench", sha256: "", migrations, migrationsFingerprint: "" }),
   } as unknown as RegionContext;

@@ -7,7 +7,7 @@ import { Directory } from "./directory.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { FleetKeeper } from "./fleet/fleet-keeper.ts";
 import { Region } from "./region.ts";
-import { firstSharedServer, type RegionContext } from "./region-context.ts";
+import { firstSharedServer, planOf, type RegionContext } from "./region-context.ts";
 import type { RegionControl } from "./region-control.ts";
 import {
   currentRelease,
@@ -16,6 +16,8 @@ import {
   installRelease,
   type ReadMigrations,
 } from "./release/installed.ts";
+import { Relocation } from "./relocation/relocation.ts";
+import { sweepOperations } from "./relocation/sweep.ts";
 import { repeat } from "./repeat.ts";
 import { prepareControlSchema } from "./schema.ts";
 import { publishRegion } from "./signup/address.ts";
@@ -24,12 +26,14 @@ import { Administration } from "./tenant-data/administration.ts";
 import { Locations } from "./tenant-data/locations.ts";
 import { Spares } from "./tenant-data/spares.ts";
 import { TenantData } from "./tenant-data/tenant-data.ts";
+import { TenantOperations } from "./tenant-operation.ts";
 
 /** What `tenant.queue.send` sends to. */
 const jobsQueue = "jobs";
 const jobsQueueOptions = { visibilityTimeoutSeconds: 60, maxReceives: 5 };
 
 const startupPauseMilliseconds = 2000;
+const sweepPauseMilliseconds = 60_000;
 
 export interface ControllerParts {
   readonly name: string;
@@ -45,6 +49,8 @@ export interface ControllerParts {
   /** Between two looks at the fleet: often where they cost nothing, seldom where each is a call with a price and a limit. */
   readonly reconcileMilliseconds: number;
   readonly tenantUrl: (slug: string) => string;
+  /** The controller of another region. @throws E_REGION_UNKNOWN, E_REGION_UNAVAILABLE */
+  readonly peer: (region: string) => RegionControl;
   readonly log: (entry: { readonly level: "info" | "warn" | "error"; readonly message: string }) => void;
 }
 
@@ -99,6 +105,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   await platform.queues.ensure(jobsQueue, jobsQueueOptions);
   await platform.workflows.launch();
   const closings = repeat({ ...startup, onFault: onFault("closings") }, () => control.resumeClosings());
+  const sweeping = repeat(
+    { clock, pauseMilliseconds: sweepPauseMilliseconds, onFault: onFault("leftovers") },
+    () => sweepOperations(context),
+  );
   const refill = () => void spares.refill().catch(onFault("spares"));
   if (release) refill();
 
@@ -114,7 +124,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       refill();
     },
     async stop() {
-      await Promise.all([reconciling.stop(), publishing.stop(), closings.stop()]);
+      await Promise.all([reconciling.stop(), publishing.stop(), closings.stop(), sweeping.stop()]);
       await sync.stop();
       await spares.stop();
       await platform.workflows.stop();
@@ -131,15 +141,26 @@ function createContext(parts: ControllerParts, release: () => InstalledRelease |
   const [firstZone = "", secondZone = ""] = region.zones;
   const administration = new Administration(platform.databases);
   const locations = new Locations({ pool, keys: platform.keys, random: platform.random });
+  const directory = new Directory(parts.directoryPool);
   return {
     name,
     config,
     region,
     platform,
     pool,
-    directory: new Directory(parts.directoryPool),
+    directory,
     administration,
     locations,
+    operations: new TenantOperations(pool),
+    relocation: new Relocation({
+      clock: platform.clock,
+      pool,
+      directory,
+      administration,
+      locations,
+      connectionsOf: (plan) => planOf(config, plan).connections ?? "own",
+    }),
+    peer: parts.peer,
     tenantData: new TenantData({
       databases: platform.databases,
       administration,

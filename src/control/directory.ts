@@ -103,10 +103,7 @@ export class Directory {
          VALUES ($1, $2, 'provisioning', $3, $4, $5) ON CONFLICT (slug) DO NOTHING RETURNING *`,
         [slug, region, plan, isolation, signupId],
       )
-      .catch((cause: unknown) => {
-        if ((cause as { code?: unknown }).code !== regionClosed) throw cause;
-        throw fault("E_REGION_UNKNOWN", `The region ${region} takes no tenants: it is deleted.`, { cause });
-      });
+      .catch((cause: unknown) => refuseClosedRegion(region, cause));
     if (inserted.rows[0]) return toEntry(inserted.rows[0]);
     const { rows } = await this.#pool.query<TenantRow>(
       "SELECT * FROM tenants WHERE slug = $1 AND signup_id = $2",
@@ -172,6 +169,36 @@ export class Directory {
   }
 
   /**
+   * Gives a tenant that moves its new home, and ends the move; a repeat finds it there already.
+   * @throws E_TENANT_NOT_FOUND, E_TENANT_STATE when it neither moves nor lives there; E_REGION_UNKNOWN when that
+   * region takes no tenants
+   */
+  async rehome(
+    slug: string,
+    home: {
+      readonly region: string;
+      readonly plan: string;
+      readonly isolation: Isolation;
+      readonly server: string;
+      readonly schemaVersion: number;
+    },
+    state: "active" | "suspended",
+  ): Promise<DirectoryEntry> {
+    const { region, plan, isolation, server, schemaVersion } = home;
+    const { rows } = await this.#pool
+      .query<TenantRow>(
+        `UPDATE tenants SET region = $2, plan = $3, isolation = $4, server = $5, schema_version = $6, state = $7
+         WHERE slug = $1 AND state = 'moving' RETURNING *`,
+        [slug, region, plan, isolation, server, schemaVersion, state],
+      )
+      .catch((cause: unknown) => refuseClosedRegion(region, cause));
+    if (rows[0]) return toEntry(rows[0]);
+    const entry = (await this.find(slug)) ?? notFound(slug);
+    if (entry.region === region && entry.server === server && entry.plan === plan) return entry;
+    throw fault("E_TENANT_STATE", `The tenant "${slug}" is ${entry.state}, and can't end a move.`);
+  }
+
+  /**
    * Moves the tenant along its lifecycle.
    * @throws E_TENANT_NOT_FOUND, E_TENANT_STATE
    */
@@ -208,6 +235,11 @@ export async function copyEntries(region: Queryable, entries: readonly Directory
 
 /** The SQLSTATE that the trigger of `tenants` raises. */
 const regionClosed = "RH001";
+
+function refuseClosedRegion(region: string, cause: unknown): never {
+  if ((cause as { code?: unknown }).code !== regionClosed) throw cause;
+  throw fault("E_REGION_UNKNOWN", `The region ${region} takes no tenants: it is deleted.`, { cause });
+}
 
 function inUse(region: string, count: number, first: readonly { readonly slug: string }[]): RowhouseError {
   const slugs = first.map(({ slug }) => slug).join(", ");

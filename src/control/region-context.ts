@@ -3,10 +3,13 @@ import { fault } from "../core/error.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
 import type { WriterPool } from "../postgres/pool.ts";
 import type { Directory } from "./directory.ts";
+import type { RegionControl } from "./region-control.ts";
 import type { InstalledRelease } from "./release/installed.ts";
+import type { Relocation } from "./relocation/relocation.ts";
 import type { Administration } from "./tenant-data/administration.ts";
 import type { Locations } from "./tenant-data/locations.ts";
 import type { TenantData } from "./tenant-data/tenant-data.ts";
+import type { TenantOperations } from "./tenant-operation.ts";
 
 /** What the control plane's use cases in a region work with. */
 export interface RegionContext {
@@ -22,6 +25,11 @@ export interface RegionContext {
   readonly tenantData: TenantData;
   /** The release that new instances and new tenants get. @throws E_RELEASE_MISSING before the first one is there */
   readonly release: () => InstalledRelease;
+  /** Who is at work on which tenant of this region. */
+  readonly operations: TenantOperations;
+  readonly relocation: Relocation;
+  /** The controller of another region. @throws E_REGION_UNKNOWN when there is none, E_REGION_UNAVAILABLE */
+  readonly peer: (region: string) => RegionControl;
   /** Runs the application's seed for a tenant, on an instance. */
   readonly seed: (slug: string) => Promise<void>;
   /** The address that a tenant is reached at. */

@@ -129,7 +129,11 @@ export class RequestRouter {
     const refusal = refusalByState(entry);
     if (refusal) throw refusal;
     const tenant = await runtime.open(entry);
-    if (!response.destroyed) this.#serve(request, response, entry, tenant);
+    if (response.destroyed) return;
+    // It may have begun to move while it was opened.
+    if (runtime.directory.find(slug)?.state === "moving")
+      await this.#answerWhenKnown(request, response, slug);
+    else this.#serve(request, response, entry, tenant);
   }
 
   /** What the tenant is once it moves no more; still `moving` when that took too long. */
@@ -162,7 +166,10 @@ export class RequestRouter {
       answerError(response, fault("E_RATE_LIMITED"), request.headers.accept, { headers });
       return;
     }
-    this.#options.runtime.runAs(tenant, () => this.#options.listener(request, response, tenant));
+    const { runtime, listener } = this.#options;
+    const { reads, writes } = runtime.inFlight;
+    response.once("close", (isSafe(request.method) ? reads : writes).begin(entry.slug));
+    runtime.runAs(tenant, () => listener(request, response, tenant));
   }
 
   async #answerPlatform(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
@@ -210,6 +217,11 @@ function refusalByState(entry: DirectoryEntry): RowhouseError | undefined {
     default:
       return undefined;
   }
+}
+
+/** Source: RFC 9110, 9.2.1. */
+function isSafe(method: string | undefined): boolean {
+  return method === "GET" || method === "HEAD" || method === "OPTIONS" || method === "TRACE";
 }
 
 function withoutQuery(path: string): string {

@@ -7,7 +7,10 @@ import type { ConnectOptions } from "../postgres/connect.ts";
 import type { Queryable } from "../postgres/pool.ts";
 import { registerResolver, runAsTenant } from "./context.ts";
 import { DirectoryCopy } from "./directory-copy.ts";
+import { InFlight } from "./in-flight.ts";
+import { MoveHold } from "./move-hold.ts";
 import { ConnectionBudget } from "./pools/connection-budget.ts";
+import type { LeaseTarget, Login } from "./pools/login.ts";
 import type { Loads } from "./services/cache.ts";
 import { createLog, type InstanceIdentity, type LogSink } from "./services/log.ts";
 import type { Tenant, TenantLog } from "./tenant.ts";
@@ -35,6 +38,9 @@ export class TenantRuntime {
   readonly identity: InstanceIdentity;
   /** The instance's own log; a tenant has its own. */
   readonly log: TenantLog;
+  /** Requests and jobs under way; a job counts as what writes. */
+  readonly inFlight = { reads: new InFlight(), writes: new InFlight() };
+  readonly #hold: MoveHold;
   readonly #options: TenantRuntimeOptions;
   readonly #details: TenantDetailsLoader;
   readonly #loaded = new Map<string, LoadedTenant>();
@@ -57,15 +63,24 @@ export class TenantRuntime {
     this.#details = new TenantDetailsLoader({ regionPool, keys });
     this.directory = new DirectoryCopy({
       regionPool,
-      regionConnection,
+      // By this name the control plane knows that the instance is there, and waits for it when a tenant moves.
+      regionConnection: { ...regionConnection, applicationName: `rowhouse-directory ${identity.instanceId}` },
       clock,
-      onChange: (slug) => this.#forget(slug),
+      onChange: (slug) => this.#onChange(slug),
     });
     this.connections = new ConnectionBudget({
       connections: config.connectionsPerInstance,
       endpoint: (server, { fresh }) => this.#endpoint(server, fresh),
       clock,
       applicationName: `rowhouse ${identity.instanceId}`,
+    });
+    this.#hold = new MoveHold({
+      regionPool,
+      instanceId: identity.instanceId,
+      clock,
+      inFlight: this.inFlight,
+      find: (slug) => this.directory.find(slug),
+      leases: (slug) => this.connections.demand.of(slug),
     });
     this.#unregister = registerResolver(this.resolve);
   }
@@ -80,17 +95,31 @@ export class TenantRuntime {
    * @throws E_WRONG_REGION, E_TENANT_UNAVAILABLE, E_REGION_UNAVAILABLE, E_DECRYPT
    */
   async open(entry: DirectoryEntry): Promise<Tenant> {
+    return (await this.#openLoaded(entry)).tenant;
+  }
+
+  async #openLoaded(entry: DirectoryEntry): Promise<LoadedTenant> {
     if (entry.region !== this.identity.region) throw fault("E_WRONG_REGION");
     const { slug } = entry;
     const known = this.#loaded.get(slug);
-    if (known) return known.tenant;
+    if (known) return known;
     let loading = this.#loading.get(slug);
     if (!loading) {
       loading = this.#load(entry);
       this.#loading.set(slug, loading);
       this.#keep(slug, loading);
     }
-    return (await loading).tenant;
+    return loading;
+  }
+
+  /** Where the tenant's next query goes: to its place as it is known now, once it moves no more. */
+  #target(entry: DirectoryEntry, role: Login["role"]): LeaseTarget | Promise<LeaseTarget> {
+    const { slug } = entry;
+    const gate = this.#hold.gate(slug);
+    if (gate) return gate.then(() => this.#target(entry, role));
+    const loaded = this.#loaded.get(slug);
+    if (loaded) return loaded.targets[role];
+    return this.#openLoaded(this.directory.find(slug) ?? entry).then(({ targets }) => targets[role]);
   }
 
   /**
@@ -110,7 +139,12 @@ export class TenantRuntime {
   /** Runs `work` as the tenant; {@link resolve} says when it refuses. */
   async run<T>(slug: string, work: (tenant: Tenant) => T | Promise<T>): Promise<T> {
     const tenant = await this.resolve(slug);
-    return this.runAs(tenant, () => work(tenant));
+    const end = this.inFlight.writes.begin(slug);
+    try {
+      return await this.runAs(tenant, () => work(tenant));
+    } finally {
+      end();
+    }
   }
 
   /** The same for a tenant of this region in any state: one that is being made has to be filled. */
@@ -161,6 +195,7 @@ export class TenantRuntime {
       connections: this.connections,
       cacheLoads: this.#cacheLoads,
       log: createLog({ identity, clock: platform.clock, sink: this.#logSink, tenant: slug }),
+      target: (role) => this.#target(entry, role),
       reload: () => {
         this.#forget(slug);
         const loading = this.#load(entry);
@@ -169,6 +204,12 @@ export class TenantRuntime {
         return loading;
       },
     });
+  }
+
+  #onChange(slug: string): void {
+    this.#hold.follow(slug);
+    // What is under way is served from here until it has ended; new requests wait.
+    if (this.directory.find(slug)?.state !== "moving") this.#forget(slug);
   }
 
   /** The next request loads anew; connections of a tenant that no longer takes any are closed. */

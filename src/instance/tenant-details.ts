@@ -73,7 +73,7 @@ export class TenantDetailsLoader {
          FROM data_locations d
          LEFT JOIN profiles p ON p.slug = d.slug
          LEFT JOIN shared_logins s ON s.server = d.server AND s.database = d.database
-         WHERE d.slug = $1`,
+         WHERE d.slug = $1 AND d.phase = 'current'`,
         [slug],
       );
       return rows[0];

@@ -25,6 +25,8 @@ export interface TenantParts {
   readonly connections: ConnectionBudget;
   readonly cacheLoads: Loads;
   readonly log: TenantLog;
+  /** Where its next query goes; a promise while that has to be found out. */
+  readonly target: (role: Login["role"]) => LeaseTarget | Promise<LeaseTarget>;
   /** Reads the tenant's details again, where Postgres refuses what they say. */
   readonly reload: () => Promise<LoadedTenant>;
 }
@@ -48,7 +50,7 @@ export function createTenant(parts: TenantParts): LoadedTenant {
     region: entry.region,
     plan: entry.plan,
     settings: details.settings,
-    db: createDatabase(parts, targets),
+    db: createDatabase(parts),
     get databaseUrl() {
       return databaseUrl(parts);
     },
@@ -71,11 +73,11 @@ export function createTenant(parts: TenantParts): LoadedTenant {
   return { tenant: Object.freeze(tenant), targets, ownLogins };
 }
 
-function createDatabase(parts: TenantParts, targets: LoadedTenant["targets"]): TenantDatabase {
+function createDatabase(parts: TenantParts): TenantDatabase {
   const pool = (role: Login["role"]) =>
     new TenantPool({
       budget: parts.connections,
-      target: targets[role],
+      target: () => parts.target(role),
       refresh: async () => (await parts.reload()).targets[role],
     });
   return Object.assign(pool("writer"), { replica: pool("reader") });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { serve } from "@hono/node-server";
-import { createRegionServer } from "../api/region-rpc.ts";
+import { createRegionClient, createRegionServer } from "../api/region-rpc.ts";
 import { startController } from "../control/controller.ts";
 import { openEmbeddedRegion } from "../embedded/platform.ts";
 import { ensureToken, readSettings, regionSettings } from "../embedded/settings.ts";
@@ -35,6 +35,11 @@ await runUntilSignal(async () => {
     startGraceSeconds: 30,
     reconcileMilliseconds: 200,
     tenantUrl: (slug) => `http://${slug}.localhost:${settings.basePort}`,
+    peer: (name) =>
+      createRegionClient({
+        url: `http://127.0.0.1:${regionSettings(settings, name).listeners.controller}`,
+        internalToken,
+      }),
     log: logLine,
   });
   const { listeners } = regionSettings(settings, region);

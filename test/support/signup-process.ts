@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Directory } from "../../src/control/directory.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
+import { Relocation } from "../../src/control/relocation/relocation.ts";
 import {
   type SignupWorkflowInput,
   signupWorkflow,
@@ -10,6 +11,7 @@ import {
 import { Administration } from "../../src/control/tenant-data/administration.ts";
 import { Locations } from "../../src/control/tenant-data/locations.ts";
 import { TenantData } from "../../src/control/tenant-data/tenant-data.ts";
+import { TenantOperations } from "../../src/control/tenant-operation.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import type { ConfigInput } from "../../src/core/config/schema.ts";
 import { fault } from "../../src/core/error.ts";
@@ -80,6 +82,7 @@ const workflows = createWorkflows({ connection: regionConnection, name: options.
 const sql = "CREATE TABLE books (title text PRIMARY KEY)";
 const sha256 = createHash("sha256").update(sql).digest("hex");
 
+const directory = new Directory(directoryPool);
 const context: RegionContext = {
   name: "us-east-1",
   config,
@@ -97,10 +100,22 @@ const context: RegionContext = {
     // The sign-up's steps touch no other port.
   } as unknown as RegionPlatform,
   pool,
-  directory: new Directory(directoryPool),
+  directory,
   administration,
   locations,
   tenantData,
+  operations: new TenantOperations(pool),
+  relocation: new Relocation({
+    clock,
+    pool,
+    directory,
+    administration,
+    locations,
+    connectionsOf: () => "own",
+  }),
+  peer: (region) => {
+    throw new Error(`A sign-up asks nobody in ${region}`);
+  },
   release: () => ({
     version: "v1",
     sha256: "",

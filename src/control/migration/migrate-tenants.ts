@@ -1,4 +1,5 @@
-import { type ErrorJson, RowhouseError, toRowhouseError } from "../../core/error.ts";
+import { type ErrorJson, fault, RowhouseError, toRowhouseError } from "../../core/error.ts";
+import { traceStep } from "../../postgres/migration-trace.ts";
 import { copyEntries } from "../directory.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
@@ -20,20 +21,33 @@ export async function migrateTenants(
 ): Promise<TenantMigration[]> {
   const { migrations } = context.release();
   const target = migrations.at(-1)?.number ?? 0;
-  const locations = (await context.locations.findAll(wish.slugs)).values();
+  const found = await traceStep("find-locations", () => context.locations.findAll(wish.slugs));
+  const locations = found.values();
+  const taken = new Set((await context.operations.list()).map(({ slug }) => slug));
   const results: TenantMigration[] = [];
   const work = async (): Promise<void> => {
-    for (const location of locations) results.push(await migrateOne(context, location));
+    for (const location of locations) {
+      const slug = location.slug ?? "";
+      // Its rows are on their way to another place, whose schema was made already.
+      results.push(taken.has(slug) ? busy(slug) : await migrateOne(context, location));
+    }
   };
-  await Promise.all(Array.from({ length: wish.concurrency }, work));
+  await traceStep("migrate-tenants", () => Promise.all(Array.from({ length: wish.concurrency }, work)));
   const current = results.flatMap(({ slug, outcome }) =>
     outcome === "applied" || outcome === "skipped" ? [slug] : [],
   );
-  if (current.length > 0) {
-    await context.locations.setSchemaVersions(current, target);
-    await copyEntries(context.pool, await context.directory.setSchemaVersions(current, target));
-  }
+  if (current.length > 0) await recordVersions(context, current, target);
   return results;
+}
+
+async function recordVersions(
+  { locations, directory, pool }: RegionContext,
+  slugs: readonly string[],
+  target: number,
+): Promise<void> {
+  await traceStep("record-in-region", () => locations.setSchemaVersions(slugs, target));
+  const entries = await traceStep("record-in-directory", () => directory.setSchemaVersions(slugs, target));
+  await traceStep("copy-to-region", () => copyEntries(pool, entries));
 }
 
 async function migrateOne(context: RegionContext, location: StoredLocation): Promise<TenantMigration> {
@@ -45,4 +59,8 @@ async function migrateOne(context: RegionContext, location: StoredLocation): Pro
     const isBusy = thrown instanceof RowhouseError && thrown.code === "E_MIGRATION_BUSY";
     return { slug, outcome: isBusy ? "later" : "failed", error: toRowhouseError(thrown).toJSON() };
   }
+}
+
+function busy(slug: string): TenantMigration {
+  return { slug, outcome: "later", error: fault("E_TENANT_BUSY").toJSON() };
 }

@@ -17,6 +17,7 @@ import { prepareControlSchema } from "../schema.ts";
 import { Administration } from "../tenant-data/administration.ts";
 import { Locations, type StoredLocation } from "../tenant-data/locations.ts";
 import { TenantData } from "../tenant-data/tenant-data.ts";
+import { TenantOperations } from "../tenant-operation.ts";
 import { migrateTenants } from "./migrate-tenants.ts";
 import { type MigrateOptions, runMigrations } from "./run.ts";
 import { describeMigrations } from "./status.ts";
@@ -61,6 +62,7 @@ describe("a run of migrations", () => {
       pool,
       directory,
       locations,
+      operations: new TenantOperations(pool),
       tenantData,
       release: () => ({ version: "v", sha256: "", migrations: release, migrationsFingerprint: "" }),
     } as unknown as RegionContext;

@@ -17,6 +17,8 @@ export interface StoredLocation extends DataLocation {
   readonly appPassword: string;
   readonly schemaVersion: number;
   readonly ready: boolean;
+  /** Fingerprint of the migrations that it was made with. */
+  readonly migrations: string;
 }
 
 interface LocationRow {
@@ -32,7 +34,11 @@ interface LocationRow {
   app_password: string;
   schema_version: number;
   ready: boolean;
+  migrations: string;
 }
+
+/** A tenant has one `current` location; a move or restore makes an `arriving` one, and leaves a `retired` one behind. */
+type Phase = "current" | "arriving" | "retired";
 
 export interface LocationWish {
   readonly slug: string | null;
@@ -56,16 +62,26 @@ export class Locations {
   }
 
   async find(slug: string): Promise<StoredLocation | undefined> {
-    const { rows } = await this.#pool.query<LocationRow>("SELECT * FROM data_locations WHERE slug = $1", [
-      slug,
-    ]);
+    return this.#findInPhase(slug, "current");
+  }
+
+  /** The location that a move or restore prepares beside the current one. */
+  async findArriving(slug: string): Promise<StoredLocation | undefined> {
+    return this.#findInPhase(slug, "arriving");
+  }
+
+  async #findInPhase(slug: string, phase: Phase): Promise<StoredLocation | undefined> {
+    const { rows } = await this.#pool.query<LocationRow>(
+      "SELECT * FROM data_locations WHERE slug = $1 AND phase = $2",
+      [slug, phase],
+    );
     return rows[0] && toLocation(rows[0]);
   }
 
   /** The locations of these tenants, as far as they have one. */
   async findAll(slugs: readonly string[]): Promise<StoredLocation[]> {
     const { rows } = await this.#pool.query<LocationRow>(
-      "SELECT * FROM data_locations WHERE slug = ANY ($1)",
+      "SELECT * FROM data_locations WHERE slug = ANY ($1) AND phase = 'current'",
       [slugs],
     );
     return rows.map(toLocation);
@@ -90,15 +106,104 @@ export class Locations {
 
   /** Writes down a new location with fresh logins; nothing exists on its server yet. */
   async insert(wish: LocationWish): Promise<StoredLocation> {
+    return this.#write(wish, "current", null);
+  }
+
+  /**
+   * Writes down a location beside the tenant's current one, for the operation `id`; nothing exists on its server yet.
+   * Repeating it for the same operation returns the same one. @throws E_TENANT_BUSY when another one prepares one
+   */
+  async prepare(wish: LocationWish & { readonly slug: string }, id: string): Promise<StoredLocation> {
+    const location = await this.#write(wish, "arriving", id);
+    const { rows } = await this.#pool.query<{ operation: string }>(
+      "SELECT operation FROM data_locations WHERE id = $1",
+      [location.id],
+    );
+    if (rows[0]?.operation === id) return location;
+    throw fault("E_TENANT_BUSY", `Another operation prepares a place for the tenant "${wish.slug}".`);
+  }
+
+  /**
+   * Makes the arriving location the current one, and retires what was current (nothing in a region that the tenant
+   * comes to). All of it or nothing; a repeat changes nothing.
+   */
+  async switchTo(slug: string, arriving: StoredLocation, operation: string): Promise<void> {
+    await this.#pool.transaction(async (client) => {
+      await client.query(
+        `UPDATE data_locations SET phase = 'retired', operation = $3, retired_at = now()
+         WHERE slug = $1 AND phase = 'current' AND id <> $2`,
+        [slug, arriving.id, operation],
+      );
+      await client.query(
+        "UPDATE data_locations SET phase = 'current', operation = NULL WHERE id = $1 AND phase = 'arriving'",
+        [arriving.id],
+      );
+    });
+  }
+
+  /** Takes {@link switchTo} back: the current location is arriving again, and what the operation retired is current. */
+  async switchBack(slug: string, arriving: StoredLocation, operation: string): Promise<void> {
+    await this.#pool.transaction(async (client) => {
+      await client.query(
+        "UPDATE data_locations SET phase = 'arriving', operation = $2 WHERE id = $1 AND phase = 'current'",
+        [arriving.id, operation],
+      );
+      await client.query(
+        `UPDATE data_locations SET phase = 'current', operation = NULL, retired_at = NULL
+         WHERE slug = $1 AND phase = 'retired' AND operation = $2`,
+        [slug, operation],
+      );
+    });
+  }
+
+  /** Retires the tenant's current location, because it now lives in another region; a repeat changes nothing. */
+  async retire(slug: string, operation: string): Promise<void> {
+    await this.#pool.query(
+      `UPDATE data_locations SET phase = 'retired', operation = $2, retired_at = now()
+       WHERE slug = $1 AND phase = 'current'`,
+      [slug, operation],
+    );
+  }
+
+  /** What the operation retired, if it is still there. */
+  async findRetiredBy(operation: string): Promise<StoredLocation | undefined> {
+    const { rows } = await this.#pool.query<LocationRow>(
+      "SELECT * FROM data_locations WHERE operation = $1 AND phase = 'retired'",
+      [operation],
+    );
+    return rows[0] && toLocation(rows[0]);
+  }
+
+  /** All of a tenant's locations, in whatever phase. */
+  async findEvery(slug: string): Promise<StoredLocation[]> {
+    const { rows } = await this.#pool.query<LocationRow>("SELECT * FROM data_locations WHERE slug = $1", [
+      slug,
+    ]);
+    return rows.map(toLocation);
+  }
+
+  /** Those whose operation has ended and that nobody needs: arriving ones, and ones retired for longer than the grace. */
+  async leftOver(graceSeconds: number): Promise<StoredLocation[]> {
+    const { rows } = await this.#pool.query<LocationRow>(
+      `SELECT * FROM data_locations d
+       WHERE (phase = 'arriving' OR phase = 'retired' AND retired_at < now() - make_interval(secs => $1))
+         AND NOT EXISTS (SELECT FROM tenant_operations o WHERE o.slug = d.slug AND o.id = d.operation)
+       ORDER BY created_at`,
+      [graceSeconds],
+    );
+    return rows.map(toLocation);
+  }
+
+  async #write(wish: LocationWish, phase: Phase, operation: string | null): Promise<StoredLocation> {
     const id = Buffer.from(this.#random.bytes(8)).toString("hex");
     const name = `t_${id}`;
     const [ownerRole, appRole] = [`${name}_owner`, `${name}_app`];
     const [ownerPassword, appPassword] = await Promise.all([this.#seal(ownerRole), this.#seal(appRole)]);
     const { rows } = await this.#pool.query<LocationRow>(
       `INSERT INTO data_locations
-         (id, slug, isolation, server, database, schema, owner_role, owner_password, app_role, app_password, migrations)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-       ON CONFLICT (slug) DO UPDATE SET slug = excluded.slug RETURNING *`,
+         (id, slug, isolation, server, database, schema, owner_role, owner_password, app_role, app_password, migrations, phase, operation)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+       ON CONFLICT (slug) WHERE phase = '${phase}' DO UPDATE SET slug = excluded.slug RETURNING *`,
       [
         id,
         wish.slug,
@@ -111,6 +216,8 @@ export class Locations {
         appRole,
         appPassword,
         wish.migrations,
+        phase,
+        operation,
       ],
     );
     if (!rows[0]) throw fault("E_INTERNAL", "A data location could not be written.");
@@ -127,10 +234,10 @@ export class Locations {
 
   /** Writes down the schema version of many locations. */
   async setSchemaVersions(slugs: readonly string[], schemaVersion: number): Promise<void> {
-    await this.#pool.query("UPDATE data_locations SET schema_version = $2 WHERE slug = ANY ($1)", [
-      slugs,
-      schemaVersion,
-    ]);
+    await this.#pool.query(
+      "UPDATE data_locations SET schema_version = $2 WHERE slug = ANY ($1) AND phase = 'current'",
+      [slugs, schemaVersion],
+    );
   }
 
   async remove(id: string): Promise<void> {
@@ -185,5 +292,6 @@ function toLocation(row: LocationRow): StoredLocation {
     appPassword: row.app_password,
     schemaVersion: row.schema_version,
     ready: row.ready,
+    migrations: row.migrations,
   };
 }

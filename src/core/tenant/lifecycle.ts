@@ -18,6 +18,7 @@ export type TenantEvent =
   | "resume"
   | "beginMove"
   | "endMove"
+  | "endMoveSuspended"
   | "beginClose"
   | "endClose";
 
@@ -30,6 +31,7 @@ const nothing: Row = {
   resume: null,
   beginMove: null,
   endMove: null,
+  endMoveSuspended: null,
   beginClose: null,
   endClose: null,
 };
@@ -37,6 +39,7 @@ const nothing: Row = {
 /**
  * The whole lifecycle: every state × event is decided; `null` means refused.
  * An event that leads where the tenant already is (suspend a suspended one) is allowed, so that a repeat is safe.
+ * Whoever began a move knows what the tenant was before, and so which of the two ends it.
  */
 export const lifecycle: Readonly<Record<TenantState, Row>> = {
   provisioning: { ...nothing, activate: "active", fail: "failed" },
@@ -48,8 +51,14 @@ export const lifecycle: Readonly<Record<TenantState, Row>> = {
     beginMove: "moving",
     beginClose: "closing",
   },
-  suspended: { ...nothing, suspend: "suspended", resume: "active", beginClose: "closing" },
-  moving: { ...nothing, beginMove: "moving", endMove: "active" },
+  suspended: {
+    ...nothing,
+    suspend: "suspended",
+    resume: "active",
+    beginMove: "moving",
+    beginClose: "closing",
+  },
+  moving: { ...nothing, beginMove: "moving", endMove: "active", endMoveSuspended: "suspended" },
   closing: { ...nothing, beginClose: "closing", endClose: "closed" },
   closed: { ...nothing, endClose: "closed" },
   failed: { ...nothing, fail: "failed" },
@@ -72,6 +81,7 @@ const words: Readonly<Record<TenantEvent, string>> = {
   resume: "be resumed",
   beginMove: "be moved",
   endMove: "end a move",
+  endMoveSuspended: "end a move",
   beginClose: "be closed",
   endClose: "end its closing",
 };

@@ -55,7 +55,7 @@ export class ConnectionBudget {
   readonly #idle = new Set<PooledConnection>();
   /** All waiters, first come first. */
   readonly #waiters = new Set<Waiter>();
-  readonly #demand = new Demand();
+  readonly demand = new Demand();
   readonly #stop = new AbortController();
   /** Open, being opened, or being closed. */
   #taken = 0;
@@ -92,7 +92,7 @@ export class ConnectionBudget {
     const connections = this.#connectionsOf(connection.login);
     connections.inUse.delete(connection);
     connections.releasedAtMilliseconds = this.#clock.elapsedMilliseconds();
-    this.#demand.changeHeld(target.tenant, -1);
+    this.demand.changeHeld(target.tenant, -1);
     this.#offer(connections, connection);
   }
 
@@ -144,14 +144,14 @@ export class ConnectionBudget {
   }
 
   #mayHold(tenant: string): boolean {
-    const othersWait = this.#demand.othersWait(tenant);
-    const tenants = othersWait ? this.#demand.tenants : 1;
-    return this.#demand.held(tenant) < connectionAllowance(this.#connections, { tenants, othersWait });
+    const othersWait = this.demand.othersWait(tenant);
+    const tenants = othersWait ? this.demand.tenants : 1;
+    return this.demand.held(tenant) < connectionAllowance(this.#connections, { tenants, othersWait });
   }
 
   #take(connections: LoginConnections, connection: PooledConnection, target: LeaseTarget): void {
     connections.inUse.add(connection);
-    this.#demand.changeHeld(target.tenant, 1);
+    this.demand.changeHeld(target.tenant, 1);
   }
 
   #wait(connections: LoginConnections, target: LeaseTarget): Promise<PooledConnection> {
@@ -171,7 +171,7 @@ export class ConnectionBudget {
       };
       connections.waiters.add(waiter);
       this.#waiters.add(waiter);
-      this.#demand.changeWaiting(target.tenant, 1);
+      this.demand.changeWaiting(target.tenant, 1);
       if (waiter.eager) this.#grow(connections, waiter);
       this.#watch();
     });
@@ -180,7 +180,7 @@ export class ConnectionBudget {
   #settle(waiter: Waiter, settle: () => void): void {
     this.#waiters.delete(waiter);
     this.#logins.get(waiter.target.login.key)?.waiters.delete(waiter);
-    this.#demand.changeWaiting(waiter.target.tenant, -1);
+    this.demand.changeWaiting(waiter.target.tenant, -1);
     settle();
   }
 
@@ -237,7 +237,7 @@ export class ConnectionBudget {
     evicted: Promise<void> | undefined,
   ): Promise<void> {
     connections.opening++;
-    this.#demand.changeHeld(tenant, 1);
+    this.demand.changeHeld(tenant, 1);
     let outcome: { connection: PooledConnection } | { error: unknown };
     try {
       outcome = { connection: await this.#opener.open(connections.login, evicted) };
@@ -245,7 +245,7 @@ export class ConnectionBudget {
       outcome = { error };
     }
     connections.opening--;
-    this.#demand.changeHeld(tenant, -1);
+    this.demand.changeHeld(tenant, -1);
     if ("connection" in outcome) {
       const { connection } = outcome;
       connection.onLoss(() => this.#lost(connection));

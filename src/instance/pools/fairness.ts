@@ -23,6 +23,11 @@ export class Demand {
     return this.#held.get(tenant) ?? 0;
   }
 
+  /** Connections that the tenant holds or waits for. */
+  of(tenant: string): number {
+    return this.held(tenant) + (this.#waiting.get(tenant) ?? 0);
+  }
+
   /** True when a tenant other than this one waits. */
   othersWait(tenant: string): boolean {
     return this.#waiting.size > (this.#waiting.has(tenant) ? 1 : 0);

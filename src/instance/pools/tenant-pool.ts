@@ -11,7 +11,8 @@ import type { QueryConfig } from "./tenant-query.ts";
 /** Where a pool gets to know whom it serves, and what it draws connections from. */
 export interface TenantPoolOptions {
   readonly budget: ConnectionBudget;
-  readonly target: LeaseTarget;
+  /** Whom the next query is for; a promise while that has to be found out. */
+  readonly target: () => LeaseTarget | Promise<LeaseTarget>;
   /** Asked once when Postgres refuses the login: the data may have moved, or the password changed. */
   readonly refresh: () => Promise<LeaseTarget>;
 }
@@ -24,14 +25,12 @@ const mostAttempts = 3;
  * that certainly did not run (the node was demoted, the connection was dead) is repeated.
  */
 export class TenantPool {
+  readonly #options: TenantPoolOptions;
   readonly #budget: ConnectionBudget;
-  readonly #refresh: () => Promise<LeaseTarget>;
-  #target: LeaseTarget;
 
   constructor(options: TenantPoolOptions) {
+    this.#options = options;
     this.#budget = options.budget;
-    this.#target = options.target;
-    this.#refresh = options.refresh;
   }
 
   /**
@@ -63,11 +62,16 @@ export class TenantPool {
    * @throws E_DATABASE_BUSY, E_DATABASE_UNAVAILABLE
    */
   async connect(): Promise<LeasedClient> {
+    return (await this.#connect()).client;
+  }
+
+  async #connect(): Promise<{ client: LeasedClient; target: LeaseTarget }> {
     for (let attempt = 1; ; attempt++) {
       const { connection, target } = await this.#lease();
       try {
         await connection.become(target);
-        return new LeasedClient(connection, target, () => this.#budget.release(connection, target));
+        const client = new LeasedClient(connection, target, () => this.#budget.release(connection, target));
+        return { client, target };
       } catch (error) {
         connection.broken = true;
         this.#budget.release(connection, target);
@@ -109,7 +113,7 @@ export class TenantPool {
 
   async #begin(): Promise<LeasedClient> {
     for (let attempt = 1; ; attempt++) {
-      const client = await this.connect();
+      const { client, target } = await this.#connect();
       try {
         await client.query("BEGIN");
         return client;
@@ -117,7 +121,7 @@ export class TenantPool {
         client.release(true);
         if (attempt === mostAttempts || !adviseOnFailure(error, { completed: false, onWriter: true }).discard)
           throw error;
-        this.#budget.distrust(this.#target.login);
+        this.#budget.distrust(target.login);
       }
     }
   }
@@ -157,14 +161,13 @@ export class TenantPool {
   }
 
   async #lease(): Promise<{ connection: PooledConnection; target: LeaseTarget }> {
-    const target = this.#target;
+    const target = await this.#options.target();
     try {
       return { connection: await this.#budget.lease(target), target };
     } catch (error) {
       if (!isRefusedLogin(error)) throw error;
     }
-    const fresh = await this.#refresh();
-    this.#target = fresh;
+    const fresh = await this.#options.refresh();
     return { connection: await this.#budget.lease(fresh), target: fresh };
   }
 }
