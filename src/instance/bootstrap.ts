@@ -17,6 +17,8 @@ export interface Bootstrap {
   readonly regionPool: WriterPool;
   readonly regionConnection: ConnectOptions;
   readonly objectsHandler?: ObjectsHandler;
+  /** Where another region's balancer is reached from here, if it is. */
+  readonly balancerUrl?: (region: string) => string | undefined;
   readonly config: Config;
   readonly internalToken: string;
   readonly instanceId: string;
@@ -71,5 +73,6 @@ async function runRelease(options: Bootstrap, attributes: RegistryAttributes): P
     internalToken: options.internalToken,
     assets,
     ...(options.objectsHandler ? { objectsHandler: options.objectsHandler } : {}),
+    ...(options.balancerUrl ? { balancerUrl: options.balancerUrl } : {}),
   });
 }

@@ -7,6 +7,7 @@ import { classifyHost, readHost } from "../core/tenant/host.ts";
 import type { DirectoryEntry } from "../core/tenant/tenant.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { ApplicationListener } from "./application-listener.ts";
+import { forwardHeld } from "./forward-held.ts";
 import { answerInternal, type InternalActions, internalPath } from "./internal-routes.ts";
 import { answerError, answerJson, type ErrorAnswerOptions } from "./respond.ts";
 import type { TenantRuntime } from "./runtime.ts";
@@ -35,6 +36,8 @@ export interface RequestRouterOptions {
   readonly internal: InternalActions;
   readonly objectsHandler?: ObjectsHandler;
   readonly assets?: AssetsHandler;
+  /** Where another region's balancer is reached from here, if it is: for requests that were held during a move. */
+  readonly balancerUrl?: (region: string) => string | undefined;
   /** False while the instance winds up: the balancer then sends nothing more. */
   readonly isHealthy: () => boolean;
 }
@@ -114,10 +117,14 @@ export class RequestRouter {
   async #answerWhenKnown(request: IncomingMessage, response: ServerResponse, slug: string): Promise<void> {
     const { runtime } = this.#options;
     let entry = await runtime.directory.lookup(slug);
-    if (entry && this.#isHome(entry) && entry.state === "moving")
-      entry = await this.#waitOutMove(response, slug);
+    const wasHome = entry !== undefined && this.#isHome(entry);
+    // The region that it comes to waits too: it may get a request of someone who knows already.
+    if (entry?.state === "moving") entry = await this.#waitOutMove(response, slug);
+    if (response.destroyed) return;
     if (!entry || entry.state === "provisioning" || entry.state === "failed") throw nothingHere();
     if (!this.#isHome(entry)) {
+      const balancerUrl = wasHome ? this.#options.balancerUrl?.(entry.region) : undefined;
+      if (balancerUrl !== undefined) return forwardHeld(request, response, balancerUrl);
       answerError(
         response,
         fault("E_WRONG_REGION"),

@@ -29,6 +29,8 @@ export interface StartInstance {
   readonly internalToken: string;
   readonly objectsHandler?: ObjectsHandler;
   readonly assets?: AssetsHandler;
+  /** Where another region's balancer is reached from here, if it is. */
+  readonly balancerUrl?: (region: string) => string | undefined;
   /** Default: standard output. */
   readonly logSink?: LogSink;
 }
@@ -71,6 +73,7 @@ export async function startInstance(options: StartInstance): Promise<RunningInst
     isHealthy: () => !draining,
     ...(options.objectsHandler && { objectsHandler: options.objectsHandler }),
     ...(options.assets && { assets: options.assets }),
+    ...(options.balancerUrl && { balancerUrl: options.balancerUrl }),
   });
   const server = createServer(
     {

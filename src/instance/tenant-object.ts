@@ -64,7 +64,8 @@ export function createTenant(parts: TenantParts): LoadedTenant {
     }),
     queue: {
       async send(body, options = {}) {
-        return platform.queues.send(tenantQueue, writeTenantMessage({ tenant: slug, body }), options);
+        const text = writeTenantMessage({ tenant: slug, body });
+        return platform.queues.send(tenantQueue, text, { ...options, tenant: slug });
       },
     },
     log,

@@ -1,5 +1,5 @@
 import { openDataPlatform } from "../embedded/data-platform.ts";
-import { ensureToken, readSettings } from "../embedded/settings.ts";
+import { ensureToken, readSettings, regionSettings } from "../embedded/settings.ts";
 import { StateFolder } from "../embedded/state-folder.ts";
 import { bootstrap } from "../instance/bootstrap.ts";
 import { readArguments } from "./arguments.ts";
@@ -23,6 +23,7 @@ await runUntilSignal(async () => {
     regionPool: data.pool,
     regionConnection: data.connection,
     objectsHandler: data.objectsHandler,
+    balancerUrl: (name) => `http://127.0.0.1:${regionSettings(settings, name).listeners.balancer}`,
     config: settings.config,
     internalToken: await ensureToken(folder.internalToken),
     instanceId: instance,
