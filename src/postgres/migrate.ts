@@ -10,7 +10,9 @@ import {
   orderMigrations,
   pendingMigrations,
 } from "../core/migration/plan.ts";
+import { isConnectionLoss } from "./connect.ts";
 import { quoteIdentifier, quoteLiteral } from "./identifier.ts";
+import { traceStep } from "./migration-trace.ts";
 
 /** Where the record of what was applied is: in the database itself, so that it can't be apart from it. */
 export interface Ledger {
@@ -49,10 +51,11 @@ export async function applyMigrations(
   const table = `${quoteIdentifier(ledger.ledgerSchema)}.${quoteIdentifier(ledger.ledgerTable)}`;
   const pending = pendingMigrations(
     migrations,
-    await readLedger(client, table, ledger.lockTimeoutMilliseconds),
+    await traceStep("read-ledger", () => readLedger(client, table, ledger.lockTimeoutMilliseconds)),
   );
   for (const migration of pending) {
-    if (migration.isTransactional) await applyInTransaction(client, migration, table);
+    if (migration.isTransactional)
+      await traceStep("run-with-record", () => applyInTransaction(client, migration, table));
     else await applyOutsideTransaction(client, migration, { table, schema: ledger.ledgerSchema });
   }
   return pending;
@@ -112,23 +115,28 @@ async function applyOutsideTransaction(
   migration: Migration,
   ledger: { readonly table: string; readonly schema: string },
 ): Promise<void> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT class.relname AS name FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid
-     JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
-     WHERE namespace.nspname = $1 AND NOT indisvalid`,
-    [ledger.schema],
-  );
   try {
-    for (const { name } of rows) {
-      await client.query(
-        `DROP INDEX CONCURRENTLY IF EXISTS ${quoteIdentifier(ledger.schema)}.${quoteIdentifier(name)}`,
-      );
-    }
-    await client.query(migration.sql);
+    await traceStep("drop-invalid-indexes", () => dropInvalidIndexes(client, ledger.schema));
+    await traceStep("run-statement", () => client.query(migration.sql));
   } catch (cause) {
     throw migrationFault(migration, cause, 0);
   }
-  await client.query(recordOf(migration, ledger.table));
+  await traceStep("record-statement", () => client.query(recordOf(migration, ledger.table)));
+}
+
+/** Not those of a partitioned table, which is invalid on purpose until every partition has its own. */
+async function dropInvalidIndexes(client: pg.ClientBase, schema: string): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT class.relname AS name FROM pg_index JOIN pg_class AS class ON class.oid = indexrelid
+     JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+     WHERE namespace.nspname = $1 AND NOT indisvalid AND class.relkind = 'i'`,
+    [schema],
+  );
+  for (const { name } of rows) {
+    await client.query(
+      `DROP INDEX CONCURRENTLY IF EXISTS ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
+    );
+  }
 }
 
 function recordOf({ number, file, sha256 }: Migration, table: string): string {
@@ -141,6 +149,7 @@ const busyStates = new Set(["55P03", "40P01"]);
 const needsNoTransaction = "25001";
 
 function migrationFault(migration: Migration, cause: unknown, offset: number): unknown {
+  if (isConnectionLoss(cause)) return cause;
   const { code, message, position } = cause as { code?: string; message?: string; position?: string };
   if (code === undefined || !/^[0-9A-Z]{5}$/.test(code)) return cause;
   const line = position

@@ -2,6 +2,7 @@ import { type ErrorJson, fault, toRowhouseError } from "../../core/error.ts";
 import { planWaves, type Wave } from "../../core/migration/waves.ts";
 import type { DirectoryEntry } from "../../core/tenant/tenant.ts";
 import type { Clock } from "../../ports/clock.ts";
+import { traceStep } from "../../postgres/migration-trace.ts";
 import type { Directory } from "../directory.ts";
 import type { RegionControl } from "../region-control.ts";
 import type { TenantMigration } from "./migrate-tenants.ts";
@@ -61,7 +62,7 @@ const busyPauseMilliseconds = 1000;
  */
 export async function runMigrations(parts: Parts, options: MigrateOptions): Promise<MigrateDocument> {
   const startedAt = parts.clock.elapsedMilliseconds();
-  const { total, behind, target } = await findBehind(parts, options.tenant);
+  const { total, behind, target } = await traceStep("find-behind", () => findBehind(parts, options.tenant));
   const run = new Run(parts, options, behind.length);
   await run.work(planWaves(behind, options));
   const { applied, confirmed, failed, later, stopped } = run;
@@ -130,15 +131,16 @@ class Run {
 
   async work(waves: readonly Wave[]): Promise<void> {
     const canaries = waves.filter((wave) => wave.isCanary);
-    await Promise.all(canaries.map((wave) => this.#workThrough(wave)));
+    await traceStep("migrate-canaries", () => Promise.all(canaries.map((wave) => this.#workThrough(wave))));
     if (this.failed.length > 0 && canaries.length < waves.length) {
       this.stopped = "A canary failed.";
       return;
     }
-    const regions = Map.groupBy(
-      waves.filter((wave) => !wave.isCanary),
-      (wave) => wave.region,
-    );
+    await traceStep("migrate-waves", () => this.#workThroughRegions(waves.filter((wave) => !wave.isCanary)));
+  }
+
+  async #workThroughRegions(waves: readonly Wave[]): Promise<void> {
+    const regions = Map.groupBy(waves, (wave) => wave.region);
     await Promise.all(
       [...regions.values()].map(async (ofRegion) => {
         for (const wave of ofRegion) if (!this.#mustStop()) await this.#workThrough(wave);

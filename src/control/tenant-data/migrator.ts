@@ -1,7 +1,8 @@
+import { fault } from "../../core/error.ts";
 import type { Migration } from "../../core/migration/plan.ts";
 import type { Databases } from "../../ports/databases.ts";
 import type { Keys } from "../../ports/keys.ts";
-import { connect } from "../../postgres/connect.ts";
+import { connect, isConnectionLoss } from "../../postgres/connect.ts";
 import { quoteIdentifier } from "../../postgres/identifier.ts";
 import { applyMigrations } from "../../postgres/migrate.ts";
 import { WriterPool } from "../../postgres/pool.ts";
@@ -38,9 +39,18 @@ export class Migrator {
 
   /**
    * Applies what the tenant's own ledger lacks. Returns how many files that were.
-   * @throws E_MIGRATION_FAILED, E_MIGRATION_CHANGED, E_MIGRATION_BUSY when it should be tried again later
+   * @throws E_MIGRATION_FAILED, E_MIGRATION_CHANGED, E_MIGRATION_BUSY when it should be tried again later,
+   * E_DATABASE_UNAVAILABLE when the server went away: the ledger knows what was done, and a repeat does the rest
    */
   async apply(location: StoredLocation, migrations: readonly Migration[]): Promise<number> {
+    try {
+      return await this.#apply(location, migrations);
+    } catch (cause) {
+      throw isConnectionLoss(cause) ? fault("E_DATABASE_UNAVAILABLE", undefined, { cause }) : cause;
+    }
+  }
+
+  async #apply(location: StoredLocation, migrations: readonly Migration[]): Promise<number> {
     const ledger = { ledgerSchema: location.schema, ledgerTable, lockTimeoutMilliseconds };
     // A new tenant's first connection is its owner's own: the login is tried before anything depends on it.
     if (location.ready && location.isolation === "schema" && location.database === sharedDatabase) {
