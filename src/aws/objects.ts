@@ -39,7 +39,7 @@ const absent = ["NoSuchKey", "NotFound", "NoSuchVersion", "MethodNotAllowed"];
 const renewalMilliseconds = 60_000;
 
 /** Where a page of versions ended. */
-type VersionMarkers = Pick<ListObjectVersionsCommandInput, "KeyMarker" | "VersionIdMarker">;
+type VersionMarkers = Pick<ListObjectVersionsCommandInput, "KeyMarker" | "VersionIdMarker" | "MaxKeys">;
 
 /** Where to read: a key, and a version of it. */
 interface Place {
@@ -162,6 +162,21 @@ class BucketObjects implements Objects {
     return versions;
   }
 
+  async listVersions({ prefix, after, limit }: { prefix: string; after?: string; limit?: number }) {
+    checkObjectPrefix(prefix);
+    const markers = { MaxKeys: pageLength(limit), ...(after === undefined ? {} : readPlace(after)) };
+    const page = await this.#listVersions(prefix, markers);
+    const versions = (page.Versions ?? []).map(({ Key = "", ETag, VersionId, Size = 0, LastModified }) => ({
+      ...identify(Key, ETag, VersionId),
+      size: Size,
+      lastModified: LastModified ?? new Date(0),
+    }));
+    const { NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page;
+    return page.IsTruncated === true
+      ? { versions, next: writePlace({ KeyMarker, VersionIdMarker }) }
+      : { versions };
+  }
+
   async delete(key: string, { versionId }: { readonly versionId?: string } = {}): Promise<void> {
     checkObjectKey(key);
     await this.#client
@@ -269,4 +284,17 @@ function deletionFault(error: DeletionError): unknown {
     $fault: Code === "InternalError" ? "server" : "client",
   });
   return toAwsFault(thrown);
+}
+
+function writePlace({ KeyMarker = "", VersionIdMarker = "" }: VersionMarkers): string {
+  return Buffer.from(JSON.stringify([KeyMarker, VersionIdMarker])).toString("base64url");
+}
+
+function readPlace(text: string): VersionMarkers {
+  try {
+    const [KeyMarker, VersionIdMarker] = JSON.parse(Buffer.from(text, "base64url").toString()) as string[];
+    return { ...(KeyMarker && { KeyMarker }), ...(VersionIdMarker && { VersionIdMarker }) };
+  } catch (cause) {
+    throw fault("E_ARGUMENT", "This is no place in a list of versions.", { cause });
+  }
 }

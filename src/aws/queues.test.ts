@@ -50,6 +50,8 @@ queuesContract(
     skip: {
       "a stale receipt does not acknowledge a later delivery":
         "SQS does not promise it: the request succeeds, but the message might not be deleted (DeleteMessage)",
+      "forgets one tenant's waiting, delayed and held messages, and nobody else's":
+        "SQS deletes only what was received, and each receiving counts as a delivery",
     },
   },
 );
@@ -152,6 +154,16 @@ describe("queues of SQS", () => {
         (error) => error.code,
       );
     await expect.poll(hold, patience).toBe("E_ARGUMENT");
+  });
+
+  test("can't choose among messages that nobody received, and say for how long a tenant's may lie there", async () => {
+    await queues.ensure("choosy", { visibilityTimeoutSeconds: 30, maxReceives: 3 });
+    await queues.send("choosy", "of acme", { tenant: "acme" });
+    expect(await queues.countOf("choosy", "acme")).toBeNull();
+    expect(await queues.forget("choosy", "acme")).toEqual({ removed: 0, leftForSeconds: 1_209_600 });
+    expect(await one("choosy")).toMatchObject({ body: "of acme", tenant: "acme", receiveCount: 1 });
+    await expect(queues.countOf("nowhere", "acme")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
+    await expect(queues.forget("nowhere", "acme")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
   });
 
   test("end all waiting when they are closed", async () => {

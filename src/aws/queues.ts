@@ -10,8 +10,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { DeadLetter, QueueMessage, QueueOptions, Queues } from "../ports/queues.ts";
 import { isAwsError } from "./fault.ts";
 import { redrive, withDeadLetters } from "./sqs/dead-letters.ts";
-import { receiveMessages, unlessOver } from "./sqs/messages.ts";
-import { QueuePairs } from "./sqs/queue-pairs.ts";
+import { attributesOf, receiveMessages, unlessOver } from "./sqs/messages.ts";
+import { QueuePairs, retentionSeconds } from "./sqs/queue-pairs.ts";
 
 const countAttributes = [
   "ApproximateNumberOfMessages",
@@ -24,6 +24,8 @@ const countAttributes = [
  * are rounded up to whole ones. Beyond what the port says:
  * - A receipt that is not its message's latest may still count ("the request succeeds, but the message might not be
  *   deleted", DeleteMessage).
+ * - Whose the messages are is told only by receiving them, which counts as a delivery: a tenant that is forgotten loses
+ *   its dead letters, and the others go when nobody received them for 14 days.
  * - Listing dead letters holds them for that moment, so one who lists at the same time sees fewer.
  * - A redriven message has another id, and a crash while redriving may leave its letter too.
  * - `close` may lose sight of what SQS was about to hand over: it comes again after its visibility timeout.
@@ -62,7 +64,7 @@ class SqsQueues implements Queues {
   async send(
     queue: string,
     body: string,
-    options: { readonly delaySeconds?: number } = {},
+    options: { readonly delaySeconds?: number; readonly tenant?: string } = {},
   ): Promise<{ readonly id: string }> {
     checkMessageBody(body);
     const delaySeconds = options.delaySeconds ?? 0;
@@ -73,6 +75,7 @@ class SqsQueues implements Queues {
           QueueUrl: url,
           MessageBody: body,
           DelaySeconds: Math.ceil(delaySeconds),
+          ...attributesOf(options.tenant),
         }),
       );
       return { id: MessageId };
@@ -153,14 +156,35 @@ class SqsQueues implements Queues {
           return "gone";
         }),
       );
-      return letters.map(({ id, body, receiveCount, sentAt }) => ({
+      return letters.map(({ id, body, tenant, receiveCount, sentAt }) => ({
         id,
         body,
+        ...(tenant === undefined ? {} : { tenant }),
         // SQS counts "across all queues": each look adds one to the deliveries that made the letter.
         receiveCount: Math.min(receiveCount - 1, maxReceives),
         sentAt,
       }));
     });
+  }
+
+  async countOf(queue: string): Promise<null> {
+    await this.#pairs.call(queue, "live", async () => {});
+    return null;
+  }
+
+  async forget(queue: string, tenant: string) {
+    const { visible } = await this.#count(queue, "dead");
+    let removed = 0;
+    await this.#pairs.call(queue, "dead", (url) =>
+      // The count lags: some more than it says are looked for.
+      withDeadLetters(this.#client, { url, max: visible + queueLimits.batch }, async (letter) => {
+        if (letter.tenant !== tenant) return "kept";
+        await this.#client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: letter.receipt }));
+        removed++;
+        return "gone";
+      }),
+    );
+    return { removed, leftForSeconds: retentionSeconds };
   }
 
   async #maxReceives(url: string): Promise<number> {

@@ -171,6 +171,17 @@ class SwfWorkflows implements Workflows {
     return listExecutions(this.#engine, options);
   }
 
+  /**
+   * With the record goes the only copy of the workflow's data key: what SWF keeps of its course for the retention period
+   * can't be opened by anyone any more.
+   */
+  async forget(id: string): Promise<void> {
+    const execution = await this.#read(id);
+    if (execution && !hasEnded(execution.state))
+      throw fault("E_CONFLICT", `The workflow ${id} is under way.`);
+    await this.#engine.records.remove(id);
+  }
+
   async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();

@@ -13,6 +13,12 @@ export interface IndexedVersion {
   readonly lastModified: Date;
 }
 
+/** One version's place among all, by key and age. */
+export interface VersionPlace {
+  readonly key: string;
+  readonly sequence: number;
+}
+
 /** What must hold of a key's current version for a write to happen: free, or exactly that ETag. */
 export type WriteCondition = { readonly ifNoneMatch: "*" } | { readonly ifMatch: string } | undefined;
 
@@ -86,6 +92,19 @@ export class ObjectIndex {
     const sql = `SELECT ${columns} FROM versions WHERE is_current AND key >= ? AND key < ? ORDER BY key LIMIT ?`;
     const rows = await retryWhileBusy(() => this.#prepare(sql).all(first, prefixEnd(prefix), limit));
     return rows.map(toVersion);
+  }
+
+  /** Versions with a body under the prefix, by key and age, each with its place in that order; after a place. */
+  async versionsUnder(
+    prefix: string,
+    after: VersionPlace | undefined,
+    limit: number,
+  ): Promise<(IndexedVersion & { readonly sequence: number })[]> {
+    const sql = `SELECT sequence, ${columns} FROM versions
+      WHERE (key, sequence) > (?, ?) AND key < ? AND size IS NOT NULL ORDER BY key, sequence LIMIT ?`;
+    const [key, sequence] = after ? [bytes(after.key), after.sequence] : [bytes(prefix), 0];
+    const rows = await retryWhileBusy(() => this.#prepare(sql).all(key, sequence, prefixEnd(prefix), limit));
+    return rows.map((row) => ({ ...toVersion(row), sequence: Number(row.sequence) }));
   }
 
   /** Which version ids there are from `first` on and before `end`: for the sweep of bodies. */

@@ -16,7 +16,7 @@ import {
 import type { Clock } from "../ports/clock.ts";
 import type { ObjectInfo, Objects, ObjectVersion, PutObject } from "../ports/objects.ts";
 import { ObjectBodies } from "./object-bodies.ts";
-import { type IndexedVersion, ObjectIndex } from "./object-index.ts";
+import { type IndexedVersion, ObjectIndex, type VersionPlace } from "./object-index.ts";
 import { type SigningKey, signObjectPath } from "./object-url.ts";
 
 export { createObjectsHandler } from "./objects-handler.ts";
@@ -125,6 +125,17 @@ class FolderObjects implements FileObjects {
     return (await this.#index.versions(key)).map(({ contentType: _, ...version }) => version);
   }
 
+  async listVersions({ prefix, after, limit }: { prefix: string; after?: string; limit?: number }) {
+    checkObjectPrefix(prefix);
+    const length = pageLength(limit);
+    const place = after === undefined ? undefined : readPlace(after);
+    const found = await this.#index.versionsUnder(prefix, place, length + 1);
+    const page = found.slice(0, length);
+    const versions = page.map(({ contentType: _, sequence: __, ...version }) => version);
+    const last = page.at(-1);
+    return found.length > length && last ? { versions, next: writePlace(last) } : { versions };
+  }
+
   async delete(key: string, options: { readonly versionId?: string } = {}): Promise<void> {
     checkObjectKey(key);
     if (options.versionId === undefined) return this.#index.hide(key, newId());
@@ -165,4 +176,15 @@ class FolderObjects implements FileObjects {
 
 function newId(): string {
   return randomUUID().replaceAll("-", "");
+}
+
+function writePlace({ key, sequence }: VersionPlace): string {
+  return `${sequence}.${Buffer.from(key).toString("base64url")}`;
+}
+
+function readPlace(text: string): VersionPlace {
+  const [, sequence, key] = /^(\d{1,15})\.([\w-]+)$/.exec(text) ?? [];
+  if (sequence === undefined || key === undefined)
+    throw fault("E_ARGUMENT", "This is no place in a list of versions.");
+  return { key: Buffer.from(key, "base64url").toString(), sequence: Number(sequence) };
 }

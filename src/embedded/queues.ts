@@ -24,6 +24,7 @@ export function createQueues(options: { readonly pool: WriterPool; readonly cloc
 interface MessageRow {
   readonly id: string;
   readonly body: string;
+  readonly tenant: string | null;
   readonly receive_count: number;
   readonly sent_at: Date;
 }
@@ -64,16 +65,16 @@ class PostgresQueues implements Queues {
   async send(
     queue: string,
     body: string,
-    options: { readonly delaySeconds?: number } = {},
+    options: { readonly delaySeconds?: number; readonly tenant?: string } = {},
   ): Promise<{ readonly id: string }> {
     checkMessageBody(body);
     const delaySeconds = options.delaySeconds ?? 0;
     checkRange("delaySeconds", delaySeconds, 0, queueLimits.delaySeconds);
     const { rows } = await this.#pool.query<{ id: string }>(
-      `INSERT INTO engine.queue_messages (queue, body, sent_at, visible_at)
-       SELECT name, $2, $3::timestamptz, $3::timestamptz + make_interval(secs => $4)
+      `INSERT INTO engine.queue_messages (queue, body, tenant, sent_at, visible_at)
+       SELECT name, $2, $5, $3::timestamptz, $3::timestamptz + make_interval(secs => $4)
        FROM engine.queues WHERE name = $1 RETURNING id`,
-      [queue, body, this.#clock.now(), delaySeconds],
+      [queue, body, this.#clock.now(), delaySeconds, options.tenant ?? null],
     );
     const sent = rows[0] ?? noQueue(queue);
     this.#wake(queue);
@@ -127,7 +128,7 @@ class PostgresQueues implements Queues {
            dead_at = CASE WHEN dead THEN $2::timestamptz END,
            visible_at = $2::timestamptz + make_interval(secs => visibility_timeout_seconds)
          FROM due WHERE message.id = due.id
-         RETURNING message.id, message.body, message.receive_count, message.sent_at, message.receipt, dead`,
+         RETURNING message.id, message.body, message.tenant, message.receive_count, message.sent_at, message.receipt, dead`,
         [queue, this.#clock.now(), max],
       );
       if (rows.length === 0) await this.#requireQueue(queue);
@@ -184,7 +185,7 @@ class PostgresQueues implements Queues {
        WHERE queues.name = $1 AND queue = $1 AND dead_at IS NULL AND visible_at <= $2 AND receive_count >= max_receives`,
       [queue, now],
     );
-    const oldest = `SELECT id, body, receive_count, sent_at, dead_at FROM engine.queue_messages
+    const oldest = `SELECT id, body, tenant, receive_count, sent_at, dead_at FROM engine.queue_messages
       WHERE queue = $1 AND dead_at IS NOT NULL ORDER BY dead_at, id LIMIT $2`;
     const redrive = `WITH oldest AS (${oldest} FOR UPDATE SKIP LOCKED), redriven AS (
         UPDATE engine.queue_messages AS message SET dead_at = NULL, receive_count = 0, sent_at = $3, visible_at = $3
@@ -195,6 +196,24 @@ class PostgresQueues implements Queues {
       : await this.#pool.query<MessageRow>(oldest, [queue, options.max]);
     if (options.redrive) this.#wake(queue);
     return rows.map(toLetter);
+  }
+
+  async countOf(queue: string, tenant: string): Promise<number> {
+    await this.#requireQueue(queue);
+    const { rows } = await this.#pool.query<{ count: number }>(
+      "SELECT count(*)::integer AS count FROM engine.queue_messages WHERE queue = $1 AND tenant = $2",
+      [queue, tenant],
+    );
+    return rows[0]?.count ?? 0;
+  }
+
+  async forget(queue: string, tenant: string) {
+    await this.#requireQueue(queue);
+    const { rowCount } = await this.#pool.query(
+      "DELETE FROM engine.queue_messages WHERE queue = $1 AND tenant = $2",
+      [queue, tenant],
+    );
+    return { removed: rowCount ?? 0, leftForSeconds: 0 };
   }
 
   async close(): Promise<void> {
@@ -215,7 +234,8 @@ class PostgresQueues implements Queues {
 }
 
 function toLetter(row: MessageRow): DeadLetter {
-  return { id: row.id, body: row.body, receiveCount: row.receive_count, sentAt: row.sent_at };
+  const { id, body, tenant, receive_count: receiveCount, sent_at: sentAt } = row;
+  return { id, body, ...(tenant === null ? {} : { tenant }), receiveCount, sentAt };
 }
 
 /** The message's id and the delivery's token. @throws E_ARGUMENT for what no delivery ever had */

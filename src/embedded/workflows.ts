@@ -147,6 +147,14 @@ class DbosWorkflows implements Workflows {
     return this.#ask(() => readExecutions(options, this.#planOf));
   }
 
+  async forget(id: string): Promise<void> {
+    const execution = await this.describe(id);
+    if (!execution) return;
+    if (!hasEnded(execution.state)) throw fault("E_CONFLICT", `The workflow ${id} is under way.`);
+    await this.#ask(() => DBOS.deleteWorkflow(id));
+    this.#executions.forget(id);
+  }
+
   async stop(): Promise<void> {
     if (!this.#pool || this.#stopping.signal.aborted) return;
     this.#stopping.abort();

@@ -112,8 +112,10 @@ export function mailContract(
     test("forgets one tenant's messages and nobody else's", async () => {
       const [gone, kept] = [message(), message()];
       await Promise.all([mail.send(gone), mail.send(kept)]);
+      expect(await mail.count(gone.tenant!)).toBe(1);
       await mail.forget(gone.tenant!);
       await mail.forget(gone.tenant!);
+      expect(await mail.count(gone.tenant!)).toBe(0);
       expect(await mail.outbox({ tenant: gone.tenant })).toEqual([]);
       expect(await mail.outbox({ tenant: kept.tenant })).toHaveLength(1);
     });

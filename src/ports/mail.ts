@@ -39,6 +39,8 @@ export interface Mail {
   /** No mail goes to this address any more (a bounce or complaint); its case does not matter. */
   suppress(address: string, reason: string): Promise<void>;
   unsuppress(address: string): Promise<void>;
+  /** How many messages of one tenant there are. */
+  count(tenant: string): Promise<number>;
   /** Removes all of one tenant's messages, the queued ones too: the tenant is gone. */
   forget(tenant: string): Promise<void>;
 }

@@ -138,6 +138,36 @@ export function listingContract(objects: () => Objects): void {
       expect(await objects().versions(`${prefix}mine`)).toHaveLength(1);
     });
 
+    test("are listed under a prefix, in pages, those of deleted objects too", async () => {
+      const prefix = newPrefix();
+      const written: string[] = [];
+      for (const name of ["b", "a", "a", "gone", "a/b", "ü"]) {
+        const { key, versionId } = await objects().put({ key: prefix + name, body: bytes(name) });
+        written.push(`${key} ${versionId}`);
+      }
+      await objects().put({ key: `${prefix.slice(0, -1)}x/beside`, body: bytes("x") });
+      await objects().delete(`${prefix}gone`);
+      const listed: { key: string; versionId: string; size: number }[] = [];
+      for (let after: string | undefined, pages = 0; pages < 20; pages++) {
+        const page = await objects().listVersions({ prefix, limit: 2, ...(after ? { after } : {}) });
+        expect(page.versions.length).toBeLessThanOrEqual(2);
+        listed.push(...page.versions);
+        if (page.next === undefined) break;
+        after = page.next;
+      }
+      expect(listed.map(({ key, versionId }) => `${key} ${versionId}`).toSorted()).toEqual(
+        written.toSorted(),
+      );
+      expect(listed.map(({ key }) => key.slice(prefix.length))).toEqual(["a", "a", "a/b", "b", "gone", "ü"]);
+      expect(listed.at(-1)).toMatchObject({ size: 2 });
+      const hidden = listed.find(({ key }) => key === `${prefix}gone`);
+      expect(await read(`${prefix}gone`, { versionId: hidden!.versionId })).toBe("gone");
+      await expect(objects().listVersions({ prefix, after: "no place" })).rejects.toMatchObject({
+        code: "E_ARGUMENT",
+      });
+      expect(await objects().listVersions({ prefix: newPrefix() })).toEqual({ versions: [] });
+    });
+
     test("are all purged under a prefix, those of deleted objects too, and nothing beside it", async () => {
       const prefix = newPrefix();
       const neighbour = `${prefix}acme2/k`;

@@ -53,6 +53,20 @@ export interface Objects {
   /** Newest first; a deleted object's versions stay until they are deleted by id. */
   versions(key: string): Promise<readonly ObjectVersion[]>;
   /**
+   * The versions of all objects under the prefix, those of deleted ones too, in order of the keys' bytes; at most `limit`
+   * (default and maximum 1000) after the place `after`, which is a page's `next`.
+   * @throws E_ARGUMENT for a place that no page gave
+   */
+  listVersions(options: {
+    readonly prefix: string;
+    readonly after?: string;
+    readonly limit?: number;
+  }): Promise<{
+    readonly versions: readonly ObjectVersion[];
+    /** Pass as `after` for the next page, which may have none; absent on the last one. */
+    readonly next?: string;
+  }>;
+  /**
    * Removes all versions of all objects under the prefix, hidden ones too, and returns how many versions that were:
    * the end of a tenant's data. The prefix ends in a slash, so that `tenants/acme/` is never `tenants/acme2/` too.
    * @throws E_OBJECT_KEY

@@ -95,6 +95,8 @@ export function queuesContract(
       const queue = `contract-${randomUUID()}`;
       const notFound = { code: "E_NOT_FOUND" };
       await expect(queues.send(queue, "x")).rejects.toMatchObject(notFound);
+      await expect(queues.countOf(queue, "acme")).rejects.toMatchObject(notFound);
+      await expect(queues.forget(queue, "acme")).rejects.toMatchObject(notFound);
       await expect(queues.receive(queue, { max: 1 })).rejects.toMatchObject(notFound);
       await expect(queues.depth(queue)).rejects.toMatchObject(notFound);
       await expect(queues.deadLetters(queue, { max: 1 })).rejects.toMatchObject(notFound);
@@ -212,6 +214,53 @@ export function queuesContract(
       await expect.poll(() => bodies(true), patience).toEqual(["poison"]);
       expect(await receiveOne(queue)).toMatchObject({ body: "poison", receiveCount: 1 });
       await expectDepth(queue, { ...empty, inFlight: 1 });
+    });
+
+    test("tells whose a message is, if its sender said so", async () => {
+      const queue = await newQueue();
+      await queues.send(queue, "of acme", { tenant: "acme" });
+      expect(await receiveOne(queue)).toMatchObject({ body: "of acme", tenant: "acme" });
+      await queues.send(queue, "of nobody");
+      expect(await receiveOne(queue)).not.toHaveProperty("tenant");
+    });
+
+    test("forgets one tenant's dead letters and nobody else's", async () => {
+      const queue = await newQueue({ maxReceives: 1 });
+      for (const tenant of ["acme", "acme2"]) {
+        await queues.send(queue, `of ${tenant}`, { tenant });
+        const { receipt } = await receiveOne(queue);
+        await queues.changeVisibility(queue, receipt, 0);
+      }
+      const dead = async () => {
+        expect(await queues.receive(queue, { max: 10 })).toEqual([]);
+        return (await queues.depth(queue)).dead;
+      };
+      await expect.poll(dead, patience).toBe(2);
+      await expect.poll(async () => (await queues.forget(queue, "acme")).removed, patience).toBe(1);
+      const letters = async () =>
+        (await queues.deadLetters(queue, { max: 10 })).map(({ body, tenant }) => [body, tenant]);
+      await expect.poll(letters, patience).toEqual([["of acme2", "acme2"]]);
+      expect((await queues.deadLetters(queue, { max: 10, redrive: true }))[0]).toMatchObject({
+        tenant: "acme2",
+      });
+      expect(await receiveOne(queue)).toMatchObject({ body: "of acme2", tenant: "acme2" });
+    });
+
+    test("forgets one tenant's waiting, delayed and held messages, and nobody else's", async () => {
+      const queue = await newQueue();
+      await queues.send(queue, "held", { tenant: "acme" });
+      const { receipt } = await receiveOne(queue);
+      await queues.send(queue, "waiting", { tenant: "acme" });
+      await queues.send(queue, "later", { tenant: "acme", delaySeconds: 900 });
+      await queues.send(queue, "of a neighbour", { tenant: "acme2" });
+      await queues.send(queue, "of nobody");
+      expect(await queues.countOf(queue, "acme")).toBe(3);
+      expect(await queues.forget(queue, "acme")).toEqual({ removed: 3, leftForSeconds: 0 });
+      expect(await queues.countOf(queue, "acme")).toBe(0);
+      await queues.changeVisibility(queue, receipt, 0);
+      const left = await receiveAll(queue, 2);
+      expect(left.map(({ body }) => body).toSorted()).toEqual(["of a neighbour", "of nobody"]);
+      expect(await queues.forget(queue, "acme")).toEqual({ removed: 0, leftForSeconds: 0 });
     });
 
     test("new options hold from then on, and ensuring again loses nothing", async () => {

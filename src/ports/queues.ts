@@ -4,6 +4,8 @@ export interface QueueMessage {
   /** Needed to extend, acknowledge or return this delivery; a later delivery has another. */
   readonly receipt: string;
   readonly body: string;
+  /** Whose it is; absent when its sender did not say. */
+  readonly tenant?: string;
   /** 1 at the first delivery. */
   readonly receiveCount: number;
   readonly sentAt: Date;
@@ -27,11 +29,11 @@ export interface QueueOptions {
 export interface Queues {
   /** Makes the queue and its dead-letter queue, or changes its options. */
   ensure(queue: string, options: QueueOptions): Promise<void>;
-  /** `delaySeconds`: 0 to 900. */
+  /** `delaySeconds`: 0 to 900; `tenant`: the slug of whose it is. */
   send(
     queue: string,
     body: string,
-    options?: { readonly delaySeconds?: number },
+    options?: { readonly delaySeconds?: number; readonly tenant?: string },
   ): Promise<{ readonly id: string }>;
   /** Up to `max` (at most 10) messages; waits up to `waitSeconds` (at most 20) for the first. */
   receive(
@@ -57,6 +59,17 @@ export interface Queues {
     queue: string,
     options: { readonly max: number; readonly redrive?: boolean },
   ): Promise<readonly DeadLetter[]>;
+  /** How many messages of the tenant there are, held and dead ones too; `null` where the engine can't tell. */
+  countOf(queue: string, tenant: string): Promise<number | null>;
+  /**
+   * Removes the tenant's messages, held and dead ones too; its deliveries are over. Where an engine can't choose (SQS
+   * deletes only what was received), the dead ones alone, and the others lie there for at most `leftForSeconds`: who
+   * receives one of a tenant that is gone acknowledges it unread. 0: none is left.
+   */
+  forget(
+    queue: string,
+    tenant: string,
+  ): Promise<{ readonly removed: number; readonly leftForSeconds: number }>;
   /** Ends all waiting. */
   close(): Promise<void>;
 }

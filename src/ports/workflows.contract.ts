@@ -314,6 +314,25 @@ export function workflowsContract(
       for (const execution of await Promise.all(waiting)) expect(execution?.history).toHaveLength(3);
     });
 
+    test("forgets what has ended, and refuses to forget what is under way", async () => {
+      const gate = Promise.withResolvers<void>();
+      const id = await begin({ run: (step) => (step === "two" ? gate.promise : step) });
+      await workflows.waitForChange(id, 0, patienceSeconds);
+      await expect(workflows.forget(id)).rejects.toMatchObject({ code: "E_CONFLICT" });
+      gate.resolve();
+      const execution = await ended(id);
+      // Its outcome may be written down a moment after it was shown.
+      await expect
+        .poll(() => workflows.forget(id).then(() => workflows.describe(id)), { timeout: 10_000 })
+        .toBeUndefined();
+      expect(await workflows.waitForChange(id, 0, 0)).toBeUndefined();
+      await expect
+        .poll(async () => (await workflows.list({})).map((listed) => listed.id), { timeout: 10_000 })
+        .not.toContain(execution.id);
+      await workflows.forget(id);
+      await workflows.forget("w-unknown");
+    });
+
     test("runs many at the same time, each by itself", async () => {
       const gates = Promise.withResolvers<void>();
       const ids = await Promise.all(

@@ -56,6 +56,12 @@ export interface Workflows {
     readonly workflow?: string;
     readonly limit?: number;
   }): Promise<readonly WorkflowExecution[]>;
+  /**
+   * Removes what is kept of a workflow that has ended: input, results, history. The id is unknown afterwards, and could
+   * be started anew. Forgetting what is not known is no error.
+   * @throws E_CONFLICT while it is under way, E_DATABASE_UNAVAILABLE
+   */
+  forget(id: string): Promise<void>;
   /** Stops working; what runs is resumed at the next launch. */
   stop(): Promise<void>;
 }

@@ -4,8 +4,9 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
+import { queueLimits } from "../../core/queue/limits.ts";
 import type { QueueMessage } from "../../ports/queues.ts";
-import { receiveMessages, unlessOver } from "./messages.ts";
+import { attributesOf, receiveMessages, unlessOver } from "./messages.ts";
 
 /** Long enough to look or to move on; when this process dies, they are seen again after it. */
 const holdSeconds = 30;
@@ -24,7 +25,7 @@ export async function withDeadLetters(
   while (held.length < options.max) {
     const found = await receiveMessages(client, {
       url,
-      max: options.max - held.length,
+      max: Math.min(options.max - held.length, queueLimits.batch),
       // Only a receive that waits asks all of a queue's servers (SQS developer guide, "Short and long polling").
       waitSeconds: held.length === 0 ? 1 : 0,
       visibilityTimeoutSeconds: holdSeconds,
@@ -55,7 +56,9 @@ export async function redrive(
   urls: { readonly live: string; readonly dead: string },
   letter: QueueMessage,
 ): Promise<void> {
-  await client.send(new SendMessageCommand({ QueueUrl: urls.live, MessageBody: letter.body }));
+  await client.send(
+    new SendMessageCommand({ QueueUrl: urls.live, MessageBody: letter.body, ...attributesOf(letter.tenant) }),
+  );
   await client.send(new DeleteMessageCommand({ QueueUrl: urls.dead, ReceiptHandle: letter.receipt }));
 }
 

@@ -1,7 +1,21 @@
-import { type Message, ReceiveMessageCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import {
+  type Message,
+  ReceiveMessageCommand,
+  type SendMessageCommandInput,
+  type SQSClient,
+} from "@aws-sdk/client-sqs";
 import { fault } from "../../core/error.ts";
 import type { QueueMessage } from "../../ports/queues.ts";
 import { isAwsError } from "../fault.ts";
+
+/** The attribute of a message that says whose it is. */
+const tenantAttribute = "tenant";
+
+/** The attributes to send a message with. */
+export function attributesOf(tenant: string | undefined): Pick<SendMessageCommandInput, "MessageAttributes"> {
+  if (tenant === undefined) return {};
+  return { MessageAttributes: { [tenantAttribute]: { DataType: "String", StringValue: tenant } } };
+}
 
 /** Receives once; without `visibilityTimeoutSeconds` the messages are held for as long as the queue says. */
 export async function receiveMessages(
@@ -20,6 +34,7 @@ export async function receiveMessages(
       MaxNumberOfMessages: options.max,
       WaitTimeSeconds: Math.ceil(options.waitSeconds),
       MessageSystemAttributeNames: ["ApproximateReceiveCount", "SentTimestamp"],
+      MessageAttributeNames: [tenantAttribute],
       ...(options.visibilityTimeoutSeconds === undefined
         ? {}
         : { VisibilityTimeout: options.visibilityTimeoutSeconds }),
@@ -34,11 +49,14 @@ function toQueueMessage({
   ReceiptHandle = "",
   Body = "",
   Attributes,
+  MessageAttributes,
 }: Message): QueueMessage {
+  const tenant = MessageAttributes?.[tenantAttribute]?.StringValue;
   return {
     id: MessageId,
     receipt: ReceiptHandle,
     body: Body,
+    ...(tenant === undefined ? {} : { tenant }),
     receiveCount: Number(Attributes?.ApproximateReceiveCount),
     sentAt: new Date(Number(Attributes?.SentTimestamp)),
   };

@@ -14,7 +14,7 @@ import { isAwsError } from "../fault.ts";
 import { awsNames, awsTags } from "../resources.ts";
 
 /** The longest that SQS keeps a message, which it counts from the first sending also among the dead letters. */
-const retentionSeconds = 14 * 24 * 60 * 60;
+export const retentionSeconds = 14 * 24 * 60 * 60;
 
 /** Longer than SQS refuses the name of a queue that was deleted: 60 seconds (CreateQueue). */
 const deletedPatienceMilliseconds = 90_000;

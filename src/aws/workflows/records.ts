@@ -98,6 +98,15 @@ export class WorkflowRecords {
     this.#claimed.delete(id);
   }
 
+  /** Removes the record, and with it the key of all that was sealed for the workflow. */
+  async remove(id: string): Promise<void> {
+    const item = await this.#registry.get(workflowsDomain, id);
+    if (!item) return;
+    await this.#registry.delete(workflowsDomain, id);
+    this.#seals.delete(String(item.attributes.key));
+    this.#claimed.delete(id);
+  }
+
   async #tryToClaim(record: WorkflowRecord, runId: string): Promise<WorkflowRecord> {
     try {
       const claim = { ifVersion: record.version };

@@ -85,6 +85,10 @@ class OutboxMailer implements OutboxMail {
     return this.#outbox.list(options.tenant, options.limit ?? 100);
   }
 
+  count(tenant: string): Promise<number> {
+    return this.#outbox.count(tenant);
+  }
+
   forget(tenant: string): Promise<void> {
     return this.#outbox.forget(tenant);
   }

@@ -110,6 +110,14 @@ export class OutboxTable {
     );
   }
 
+  async count(tenant: string): Promise<number> {
+    const { rows } = await this.#pool.query<{ count: number }>(
+      "SELECT count(*)::integer AS count FROM engine.outbox WHERE tenant = $1",
+      [tenant],
+    );
+    return rows[0]?.count ?? 0;
+  }
+
   async forget(tenant: string): Promise<void> {
     await this.#pool.query("DELETE FROM engine.outbox WHERE tenant = $1", [tenant]);
   }
