@@ -27,6 +27,7 @@ const methods: Readonly<Record<Method, true>> = {
   waitForSignup: true,
   profile: true,
   profiles: true,
+  operation: true,
   suspend: true,
   resume: true,
   close: true,

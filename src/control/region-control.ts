@@ -1,4 +1,5 @@
 import type { ErrorJson } from "../core/error.ts";
+import type { OperationKind } from "../core/tenant/operation.ts";
 import type { TenantProfile } from "../core/tenant/tenant.ts";
 import type { BalancerTargetHealth } from "../ports/balancer.ts";
 import type { DatabaseServerStatus } from "../ports/databases.ts";
@@ -59,6 +60,13 @@ export interface RegionStatus {
   }[];
 }
 
+/** What is being done to a tenant as a whole. */
+export interface TenantOperationDocument {
+  readonly kind: OperationKind;
+  /** ISO 8601. */
+  readonly startedAt: string;
+}
+
 /** What the control plane asks of its arm in a region. Everything that says who a tenant is stays behind it. */
 export interface RegionControl {
   /** Returns when the slug is reserved. @throws E_TENANT_SLUG_TAKEN and all that a first step can refuse */
@@ -76,6 +84,8 @@ export interface RegionControl {
   }): Promise<SignupStatus | undefined>;
   profile(query: { readonly slug: string }): Promise<TenantProfile | undefined>;
   profiles(): Promise<readonly TenantProfile[]>;
+  /** What is being done to the tenant as a whole, if anything is. */
+  operation(query: { readonly slug: string }): Promise<TenantOperationDocument | undefined>;
   suspend(command: { readonly slug: string }): Promise<void>;
   resume(command: { readonly slug: string }): Promise<void>;
   /** Durable: once it returned, the tenant's data will go, whatever crashes. Resolves when it is gone. */

@@ -9,7 +9,13 @@ import { copyEntries } from "./directory.ts";
 import type { FleetKeeper } from "./fleet/fleet-keeper.ts";
 import { migrateTenants, type TenantMigration } from "./migration/migrate-tenants.ts";
 import { planOf, type RegionContext } from "./region-context.ts";
-import type { RegionControl, RegionStatus, SignupInput, SignupStatus } from "./region-control.ts";
+import type {
+  RegionControl,
+  RegionStatus,
+  SignupInput,
+  SignupStatus,
+  TenantOperationDocument,
+} from "./region-control.ts";
 import { signupStatus } from "./signup/status.ts";
 import { type SignupWorkflowInput, signupWorkflow, signupWorkflowName } from "./signup/workflow.ts";
 import type { Spares } from "./tenant-data/spares.ts";
@@ -90,6 +96,11 @@ export class Region implements RegionControl {
   async profiles(): Promise<readonly TenantProfile[]> {
     const { rows } = await this.#context.pool.query<ProfileRow>("SELECT * FROM profiles ORDER BY slug");
     return rows.map(toProfile);
+  }
+
+  async operation({ slug }: { slug: string }): Promise<TenantOperationDocument | undefined> {
+    const found = await this.#context.operations.find(slug);
+    return found && { kind: found.kind, startedAt: found.startedAt.toISOString() };
   }
 
   suspend({ slug }: { slug: string }): Promise<void> {

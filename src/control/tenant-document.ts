@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TenantState } from "../core/tenant/lifecycle.ts";
 import type { DirectoryEntry, Isolation } from "../core/tenant/tenant.ts";
-import type { RegionControl } from "./region-control.ts";
+import type { RegionControl, TenantOperationDocument } from "./region-control.ts";
 
 /** A tenant as operators see it: its directory row, and the name that its region knows. */
 export interface TenantDocument {
@@ -16,6 +16,8 @@ export interface TenantDocument {
   readonly url: string;
   /** ISO 8601. */
   readonly createdAt: string;
+  /** What is being done to it as a whole; where one tenant was asked for. */
+  readonly operation?: TenantOperationDocument;
   readonly note?: string;
 }
 
@@ -53,8 +55,10 @@ export async function describeTenant(
   if (name !== undefined) return toDocument(entry, sources, { answered: true, name });
   const answer = await answerOf(sources, entry.region, async (control) => ({
     name: (await control.profile({ slug: entry.slug }))?.name,
+    operation: (await control.operation({ slug: entry.slug })) ?? undefined,
   }));
-  return toDocument(entry, sources, { answered: answer !== undefined, name: answer?.name });
+  const document = toDocument(entry, sources, { answered: answer !== undefined, name: answer?.name });
+  return answer?.operation ? { ...document, operation: answer.operation } : document;
 }
 
 function toDocument(

@@ -1,8 +1,6 @@
 import { fault } from "../core/error.ts";
+import type { OperationKind } from "../core/tenant/operation.ts";
 import type { WriterPool } from "../postgres/pool.ts";
-
-/** What is done to a tenant as a whole. */
-export type OperationKind = "move" | "restore" | "import" | "close";
 
 export interface TenantOperation {
   readonly slug: string;

@@ -53,6 +53,10 @@ export class MemoryRegion implements RegionControl {
     this.#isolationOf = options.isolationOf;
   }
 
+  async operation(): Promise<undefined> {
+    return undefined;
+  }
+
   /** How many wait for a sign-up's next step just now. */
   get waiting(): number {
     return this.#waiters.length;

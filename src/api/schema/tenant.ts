@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { TenantState } from "../../core/tenant/lifecycle.ts";
 import { lifecycle } from "../../core/tenant/lifecycle.ts";
+import { operationKinds } from "../../core/tenant/operation.ts";
 
 const states = Object.keys(lifecycle) as [TenantState, ...TenantState[]];
 
@@ -20,6 +21,10 @@ const tenantFields = z.strictObject({
     .openapi({ description: "Number of the newest migration that the data has." }),
   url: z.url(),
   createdAt: z.iso.datetime(),
+  operation: z
+    .strictObject({ kind: z.enum(operationKinds), startedAt: z.iso.datetime() })
+    .optional()
+    .openapi({ description: "What is being done to it as a whole; where one tenant was asked for." }),
   note: z.string().optional(),
 });
 

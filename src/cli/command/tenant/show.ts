@@ -20,12 +20,14 @@ export function addTenantShow(parent: Command, invocation: Invocation): void {
 
 /** A tenant for people. */
 export function describeTenant(tenant: TenantDocument): string {
-  const { slug, name, region, plan, isolation, state, schemaVersion, url, createdAt, note } = tenant;
+  const { slug, name, region, plan, isolation, state, schemaVersion, url, createdAt, note, operation } =
+    tenant;
   return pairs({
     slug,
     name,
     ...(note === undefined ? {} : { note }),
     state,
+    ...(operation === undefined ? {} : { "under way": `${operation.kind} since ${operation.startedAt}` }),
     url,
     region,
     plan: `${plan} (its own ${isolation})`,
