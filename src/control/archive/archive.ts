@@ -1,0 +1,20 @@
+/**
+ * A tenant's data as one open file: docs/archive-format.md. Backup, restore, export, import and the close build on what
+ * is exported here.
+ *
+ *     const { stream, manifest } = writeArchive({ source, tenant, objects })
+ *     await objects.put({ key, body: await encryptArchive(stream, { keys, slug }) })
+ *
+ *     const archive = await openArchive(await decryptArchive(archiveInObject(objects, key), { keys, slug }))
+ *     const migrations = archivedMigrations(archive.manifest, release.migrations)
+ *     // the caller makes the arriving location and applies `migrations`
+ *     await loadArchive(archive, target)
+ *     await restoreFiles(archive, { objects, slug })
+ *     await archive.close()
+ */
+export { decryptArchive, type EncryptionParts, encryptArchive, rewrapArchive } from "./encryption.ts";
+export { type RestoredFiles, restoreFiles } from "./files.ts";
+export { archivedMigrations, type LoadedArchive, type LoadOptions, loadArchive } from "./load.ts";
+export { type Archive, openArchive } from "./open.ts";
+export { type ArchiveBytes, archiveInFile, archiveInObject } from "./source.ts";
+export { type ArchiveWriter, type DataAddress, type WriteArchiveOptions, writeArchive } from "./write.ts";
