@@ -11,6 +11,10 @@ export interface ConnectOptions {
   /** `writer` (default): the node that takes writes. `reader`: one that does not, or else the writer. */
   readonly role?: "writer" | "reader";
   readonly connectTimeoutMilliseconds?: number;
+  /** Speaks the replication protocol, which has simple queries alone. */
+  readonly replication?: boolean;
+  /** Settings of the session from its start on. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Remembers which node answered last, so that the next connection asks that one first. Shared per endpoint. */
@@ -75,6 +79,8 @@ async function open(node: DatabaseNode, options: ConnectOptions): Promise<Opened
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMilliseconds ?? 3000,
     keepAlive: true,
+    ...(options.replication ? { replication: "database" } : {}),
+    ...(options.settings ? { options: startupOptions(options.settings) } : {}),
     ...(options.endpoint.certificateAuthority ? { ssl: { ca: options.endpoint.certificateAuthority } } : {}),
   });
   // A connection that breaks while idle must not end the process; its next query rejects.
@@ -93,6 +99,13 @@ async function open(node: DatabaseNode, options: ConnectOptions): Promise<Opened
   } finally {
     client.connection.off("parameterStatus", onStatus);
   }
+}
+
+/** As the server's command line takes them: a space or backslash in a value is escaped. */
+function startupOptions(settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\ ]/g, "\\$&")}`)
+    .join(" ");
 }
 
 /** For servers before Postgres 14; later ones say `in_hot_standby` while the connection starts, at no round trip. */

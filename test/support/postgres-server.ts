@@ -49,6 +49,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     listen_addresses: "127.0.0.1",
     fsync: "off",
     max_connections: 500,
+    wal_level: "logical",
+    max_replication_slots: 50,
+    max_wal_senders: 50,
   };
   const server = run("postgres", [
     "-D",

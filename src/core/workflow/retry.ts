@@ -21,6 +21,7 @@ export const defaultRetryPolicy: RetryPolicy = {
 const lasting: ReadonlySet<ErrorCode> = new Set([
   "E_MIGRATION_FAILED",
   "E_SIGNUP_FAILED",
+  "E_MOVE_FAILED",
   "E_RELEASE_CORRUPT",
   "E_DECRYPT",
 ]);
