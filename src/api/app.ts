@@ -6,6 +6,7 @@ import { problemContentType, problemDocument, publicError } from "../core/proble
 import { refuseInvalid } from "./argument.ts";
 import { requireOperator } from "./authentication.ts";
 import type { Api, ApiDependencies, ApiEnvironment } from "./dependencies.ts";
+import { addClosingRoutes } from "./routes/closing.ts";
 import { addMailRoutes } from "./routes/mail.ts";
 import { addMigrationRoutes } from "./routes/migrations.ts";
 import { addRegionRoutes } from "./routes/regions.ts";
@@ -37,6 +38,7 @@ export function createApi(dependencies: ApiDependencies): Api {
   );
   addTenantSignupRoute(api, dependencies);
   addTenantRoutes(api, dependencies);
+  addClosingRoutes(api, dependencies);
   addSignupRoutes(api, dependencies);
   addStatusRoutes(api, dependencies);
   addRegionRoutes(api, dependencies);

@@ -31,6 +31,8 @@ const methods: Readonly<Record<Method, true>> = {
   suspend: true,
   resume: true,
   close: true,
+  certificate: true,
+  leftovers: true,
   migrate: true,
   schemaTarget: true,
   outbox: true,

@@ -11,6 +11,7 @@ import { addRegionCreate } from "./command/region/create.ts";
 import { addRegionDelete } from "./command/region/delete.ts";
 import { addRegionList } from "./command/region/list.ts";
 import { addStatus } from "./command/status.ts";
+import { addTenantCertificate } from "./command/tenant/certificate.ts";
 import { addTenantClose } from "./command/tenant/close.ts";
 import { addTenantCreate } from "./command/tenant/create.ts";
 import { addTenantList } from "./command/tenant/list.ts";
@@ -57,6 +58,7 @@ export function createProgram(invocation: Invocation): Command {
   addTenantSuspend(tenant, invocation);
   addTenantResume(tenant, invocation);
   addTenantClose(tenant, invocation);
+  addTenantCertificate(tenant, invocation);
   const region = program
     .command("region")
     .description("list, create and delete regions, each a full copy of the system")

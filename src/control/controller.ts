@@ -3,6 +3,7 @@ import { fault, toRowhouseError } from "../core/error.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import type { WriterPool } from "../postgres/pool.ts";
+import { closeControl, sweepClosings } from "./close/control.ts";
 import { Directory } from "./directory.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { FleetKeeper } from "./fleet/fleet-keeper.ts";
@@ -86,7 +87,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     startGraceSeconds: parts.startGraceSeconds,
     release: () => release,
   });
-  const control = new Region({ context, fleet, spares });
+  const control = Object.assign(new Region({ context, fleet, spares }), closeControl(context));
   const sync = new DirectorySync({
     directory: context.directory,
     pool,
@@ -104,7 +105,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   const publishing = repeat({ ...startup, onFault: onFault("address") }, () => publishRegion(context));
   await platform.queues.ensure(jobsQueue, jobsQueueOptions);
   await platform.workflows.launch();
-  const closings = repeat({ ...startup, onFault: onFault("closings") }, () => control.resumeClosings());
+  const closings = repeat(
+    { clock, pauseMilliseconds: sweepPauseMilliseconds, onFault: onFault("closings") },
+    () => sweepClosings(context),
+  );
   const sweeping = repeat(
     { clock, pauseMilliseconds: sweepPauseMilliseconds, onFault: onFault("leftovers") },
     () => sweepOperations(context),

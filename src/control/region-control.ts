@@ -4,6 +4,7 @@ import type { TenantProfile } from "../core/tenant/tenant.ts";
 import type { BalancerTargetHealth } from "../ports/balancer.ts";
 import type { DatabaseServerStatus } from "../ports/databases.ts";
 import type { MailRecord } from "../ports/mail.ts";
+import type { CloseControl } from "./close/control.ts";
 import type { TenantMigration } from "./migration/migrate-tenants.ts";
 
 /** What someone who signs up says. Goes to the region that they chose, and nowhere else. */
@@ -68,7 +69,10 @@ export interface TenantOperationDocument {
 }
 
 /** What the control plane asks of its arm in a region. Everything that says who a tenant is stays behind it. */
-export interface RegionControl {
+export interface RegionControl extends RegionCore, CloseControl {}
+
+/** What every region does, whatever else is done to tenants. */
+export interface RegionCore {
   /** Returns when the slug is reserved. @throws E_TENANT_SLUG_TAKEN and all that a first step can refuse */
   startSignup(signup: {
     readonly input: SignupInput;
@@ -88,8 +92,6 @@ export interface RegionControl {
   operation(query: { readonly slug: string }): Promise<TenantOperationDocument | undefined>;
   suspend(command: { readonly slug: string }): Promise<void>;
   resume(command: { readonly slug: string }): Promise<void>;
-  /** Durable: once it returned, the tenant's data will go, whatever crashes. Resolves when it is gone. */
-  close(command: { readonly slug: string }): Promise<void>;
   /** Brings these tenants to the newest schema of the region's release. @throws E_RELEASE_MISSING */
   migrate(command: {
     readonly slugs: readonly string[];

@@ -4,13 +4,12 @@ import type { TenantEvent } from "../core/tenant/lifecycle.ts";
 import type { TenantProfile } from "../core/tenant/tenant.ts";
 import type { MailRecord } from "../ports/mail.ts";
 import type { WorkflowExecution } from "../ports/workflows.ts";
-import { closeWorkflow, closeWorkflowName } from "./close.ts";
 import { copyEntries } from "./directory.ts";
 import type { FleetKeeper } from "./fleet/fleet-keeper.ts";
 import { migrateTenants, type TenantMigration } from "./migration/migrate-tenants.ts";
 import { planOf, type RegionContext } from "./region-context.ts";
 import type {
-  RegionControl,
+  RegionCore,
   RegionStatus,
   SignupInput,
   SignupStatus,
@@ -19,6 +18,7 @@ import type {
 import { signupStatus } from "./signup/status.ts";
 import { type SignupWorkflowInput, signupWorkflow, signupWorkflowName } from "./signup/workflow.ts";
 import type { Spares } from "./tenant-data/spares.ts";
+import { TenantWorkflows } from "./tenant-workflows.ts";
 
 interface ProfileRow {
   slug: string;
@@ -31,7 +31,7 @@ interface ProfileRow {
 const waitSeconds = 20;
 
 /** The control plane's use cases in one region. */
-export class Region implements RegionControl {
+export class Region implements RegionCore {
   readonly #context: RegionContext;
   readonly #fleet: FleetKeeper;
   readonly #spares: Spares;
@@ -46,7 +46,6 @@ export class Region implements RegionControl {
     this.#spares = parts.spares;
     const { workflows } = parts.context.platform;
     workflows.register(signupWorkflow(parts.context));
-    workflows.register(closeWorkflow(parts.context));
   }
 
   async startSignup({
@@ -61,6 +60,7 @@ export class Region implements RegionControl {
     this.#spares.noteSignup();
     const id = `${this.#context.name}.${idempotencyKey === undefined ? this.#context.platform.random.uuid() : digest(idempotencyKey)}`;
     const { workflows } = this.#context.platform;
+    await new TenantWorkflows({ ...this.#context.platform, pool: this.#context.pool }).note(input.slug, id);
     await workflows.start(signupWorkflowName, id, { ...input, id } satisfies SignupWorkflowInput);
     // The first event says whether the slug was free.
     const execution = await this.#untilChange(id, 0);
@@ -111,26 +111,6 @@ export class Region implements RegionControl {
     return this.#apply(slug, "resume");
   }
 
-  async close({ slug }: { slug: string }): Promise<void> {
-    await this.#apply(slug, "beginClose");
-    const id = await this.#startClose(slug);
-    let execution = await this.#untilChange(id, 0);
-    while (execution.state === "running" || execution.state === "undoing") {
-      execution = await this.#untilChange(id, execution.history.length);
-    }
-    if (execution.error) throw fault(execution.error.code, reasonOf(execution.error));
-  }
-
-  /** A crash between the first word of a closing and its workflow leaves a tenant that nobody closes: found here. */
-  async resumeClosings(): Promise<void> {
-    const { pool, name } = this.#context;
-    const { rows } = await pool.query<{ slug: string }>(
-      "SELECT slug FROM tenants WHERE region = $1 AND state = 'closing'",
-      [name],
-    );
-    for (const { slug } of rows) await this.#startClose(slug);
-  }
-
   migrate(command: { slugs: readonly string[]; concurrency: number }): Promise<readonly TenantMigration[]> {
     return migrateTenants(this.#context, command);
   }
@@ -164,14 +144,6 @@ export class Region implements RegionControl {
       databases,
       fleets: [{ name: "app", min, max, desired: this.#fleet.desired, instances }],
     };
-  }
-
-  async #startClose(slug: string): Promise<string> {
-    const { directory, platform, name } = this.#context;
-    const entry = await directory.find(slug);
-    const id = `${name}.close.${slug}.${entry?.createdAt.getTime()}`;
-    await platform.workflows.start(closeWorkflowName, id, { slug });
-    return id;
   }
 
   async #apply(slug: string, event: TenantEvent): Promise<void> {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import type { CertificateDocument } from "../../src/control/close/control.ts";
 import type { Directory } from "../../src/control/directory.ts";
 import type { TenantMigration } from "../../src/control/migration/migrate-tenants.ts";
 import type {
@@ -9,6 +10,7 @@ import type {
   SignupStatus,
   SignupStepStatus,
 } from "../../src/control/region-control.ts";
+import type { Inventory } from "../../src/core/closing/certificate.ts";
 import { fault } from "../../src/core/error.ts";
 import { signupSteps } from "../../src/core/signup/steps.ts";
 import type { TenantEvent } from "../../src/core/tenant/lifecycle.ts";
@@ -40,6 +42,7 @@ export class MemoryRegion implements RegionControl {
   readonly #isolationOf: (plan: string) => Isolation;
   readonly #signups = new Map<string, Signup>();
   readonly #profiles = new Map<string, TenantProfile>();
+  readonly #certificates = new Map<string, CertificateDocument>();
   readonly #outbox: MailRecord[] = [];
   readonly #waiters: (() => void)[] = [];
 
@@ -155,11 +158,43 @@ export class MemoryRegion implements RegionControl {
     return this.#apply(slug, "resume");
   }
 
-  async close({ slug }: { slug: string }): Promise<void> {
+  async close(command: { slug: string; askedBy: string; withoutExport: boolean }) {
+    const { slug, askedBy, withoutExport } = command;
     await this.#apply(slug, "beginClose");
     await this.beforeEndOfClose;
     this.#profiles.delete(slug);
-    await this.#apply(slug, "endClose");
+    const entry = await this.#directory.apply(slug, "endClose");
+    const at = new Date().toISOString();
+    const certificate: CertificateDocument = {
+      version: 1,
+      slug,
+      region: this.#name,
+      jurisdiction: "EU",
+      plan: entry.plan,
+      isolation: entry.isolation,
+      createdAt: entry.createdAt.toISOString(),
+      askedBy,
+      askedAt: at,
+      completedAt: at,
+      removed: { profile: { counts: { profiles: 1 } } },
+      elsewhere: [],
+      export: { kept: false, reason: withoutExport ? "Nobody wanted one." : "Memory keeps none." },
+      remainders: [],
+      sha256: "",
+      signature: { algorithm: "Ed25519", publicKey: "", value: "" },
+      genuine: true,
+    };
+    this.#certificates.set(slug, certificate);
+    return certificate;
+  }
+
+  async certificate({ slug }: { slug: string }): Promise<CertificateDocument | undefined> {
+    this.#answer();
+    return this.#certificates.get(slug);
+  }
+
+  async leftovers(): Promise<Inventory> {
+    return {};
   }
 
   async outbox(query: { tenant?: string; limit?: number }): Promise<readonly MailRecord[]> {

@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { createRoute, z } from "@hono/zod-openapi";
-import type { Directory } from "../../control/directory.ts";
 import {
   describeTenant,
   describeTenants,
@@ -58,23 +56,7 @@ const resumeTenant = createRoute({
   responses: { 200: oneTenant, ...problemResponse },
 });
 
-const closeTenant = createRoute({
-  method: "post",
-  path: "/v1/tenants/{slug}/close",
-  summary: "Close a tenant for good",
-  description: "Answers when its data is gone, or, with `wait=0`, once nothing can stop that any more.",
-  request: {
-    params: slugParameter,
-    query: z.object({ wait: z.enum(["0", "1"], "must be 0 or 1").default("1") }),
-  },
-  responses: {
-    200: oneTenant,
-    202: { ...oneTenant, description: "The tenant, still closing" },
-    ...problemResponse,
-  },
-});
-
-/** `/v1/tenants`, all but the sign-up */
+/** `/v1/tenants`, all but the sign-up and the end */
 export function addTenantRoutes(api: Api, { directory, regions, urls }: ApiDependencies): void {
   const sources: TenantDocumentSources = { regions, tenantUrl: urls.tenant };
   const find = async (slug: string): Promise<DirectoryEntry> => {
@@ -106,26 +88,4 @@ export function addTenantRoutes(api: Api, { directory, regions, urls }: ApiDepen
     await regionOf(regions, region).resume({ slug });
     return context.json(await describe(slug), 200);
   });
-  api.openapi(closeTenant, async (context) => {
-    const { slug, region } = await find(context.req.valid("param").slug);
-    const closed = regionOf(regions, region).close({ slug });
-    const waits = context.req.valid("query").wait === "1";
-    await (waits ? closed : Promise.race([closed, untilClosing(directory, slug, closed)]));
-    const document = await describe(slug);
-    return document.state === "closing" ? context.json(document, 202) : context.json(document, 200);
-  });
-}
-
-/** Resolves once the directory says that the tenant is closing: from then on it goes through, whatever crashes. */
-async function untilClosing(directory: Directory, slug: string, closed: Promise<void>): Promise<void> {
-  let settled = false;
-  const settle = () => {
-    settled = true;
-  };
-  closed.then(settle, settle);
-  while (!settled) {
-    const state = (await directory.find(slug))?.state;
-    if (state === undefined || state === "closing" || state === "closed") return;
-    await sleep(50);
-  }
 }

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 import type { TenantState } from "../../core/tenant/lifecycle.ts";
 import { lifecycle } from "../../core/tenant/lifecycle.ts";
 import { operationKinds } from "../../core/tenant/operation.ts";
+import { certificateSchema } from "./certificate.ts";
 
 const states = Object.keys(lifecycle) as [TenantState, ...TenantState[]];
 
@@ -35,6 +36,11 @@ export const tenantSchema = tenantFields.openapi("Tenant");
 export const createdTenantSchema = tenantFields
   .extend({ durationMs: z.number().int().openapi({ description: "From the request to the open doors." }) })
   .openapi("CreatedTenant");
+
+/** A tenant that is closed, with what its end left. */
+export const closedTenantSchema = tenantFields
+  .extend({ certificate: certificateSchema })
+  .openapi("ClosedTenant");
 
 /** The slug in a path: whatever it is, an unknown one is not found. */
 export const slugParameter = z.object({

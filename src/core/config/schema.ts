@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { awsSchema, prefixOf } from "./aws.ts";
+import { durationSeconds } from "./duration.ts";
 
 const name = /^[a-z][a-z0-9-]{0,38}$/;
 
@@ -25,7 +26,17 @@ const plan = z
     message: 'only a plan with isolation "schema" may share connections',
   });
 
-const duration = z.string().regex(/^\d+(ms|s|m|h|d)$/, 'a duration is a number and a unit, as in "5m"');
+const duration = z.string().regex(/^\d+(ms|s|m|h|d)$/, {
+  error: 'a duration is a number and a unit, as in "5m"',
+  // Whether one that is none lies within limits is not asked.
+  abort: true,
+});
+
+function durationBetween(least: string, most: string) {
+  const isWithin = (value: string) =>
+    durationSeconds(value) >= durationSeconds(least) && durationSeconds(value) <= durationSeconds(most);
+  return duration.refine(isWithin, `from ${least} to ${most}`);
+}
 
 const chef = z.strictObject({
   /** As in `recipe[hardening]` or `role[base]`, in order. */
@@ -54,6 +65,20 @@ const webhook = z.strictObject({
   url: z.url({ protocol: /^https?$/ }),
   /** Standard Webhooks secret: `whsec_` and base64. */
   secret: z.string().regex(/^whsec_[A-Za-z0-9+/]+=*$/, 'a secret is "whsec_" and base64'),
+});
+
+const backups = z.strictObject({
+  /** A backup of each tenant so often: what a lost region can cost at most. */
+  every: durationBetween("1m", "1d").default("1h"),
+  /** The last backup of each of so many hours and days; what was not taken by schedule for as many days at least. */
+  keep: z
+    .strictObject({
+      hourly: z.number().int().min(1).max(1000).default(24),
+      daily: z.number().int().min(1).max(3660).default(14),
+    })
+    .prefault({}),
+  /** A trial restore of one tenant's newest backup so often, of each in its turn. */
+  verifyEvery: durationBetween("1m", "30d").default("6h"),
 });
 
 const keys = z.strictObject({
@@ -91,6 +116,13 @@ const keys = z.strictObject({
       operators: z.array(z.email()).default([]),
     })
     .default({ operators: [] }),
+  closing: z
+    .strictObject({
+      /** For how long a closed tenant's last export is kept; "0d" keeps none. */
+      keepExport: duration.default("30d"),
+    })
+    .prefault({}),
+  backups: backups.prefault({}),
   /** How the system is laid out in an AWS account, with target "aws". */
   aws: awsSchema.prefault({}),
 });

@@ -1,0 +1,149 @@
+import type { Inventory, PartCount, Remainder } from "../../core/closing/certificate.ts";
+import type { PartName } from "../../core/closing/steps.ts";
+import { tenantQueue } from "../../core/tenant/message.ts";
+import type { RegionContext } from "../region-context.ts";
+import { unregisterAddress } from "../signup/address.ts";
+import { TenantWorkflows } from "../tenant-workflows.ts";
+import { measureObjects, measureRows, sumCounts } from "./measure.ts";
+
+/** One part of what a region has of a tenant. Both methods may be repeated. */
+export interface TenantPart {
+  readonly name: PartName;
+  /** What there is now; no number where nobody can tell. */
+  count(slug: string): Promise<PartCount>;
+  /** Removes all of it, and returns what can't be removed but goes by itself. */
+  remove(slug: string): Promise<readonly Remainder[]>;
+}
+
+/** The prefixes in a region's bucket that hold a tenant's backups; its recovery region's has the same. */
+export const backupPrefix = (slug: string) => `backups/${slug}/`;
+export const filePrefix = (slug: string) => `tenants/${slug}/`;
+
+/**
+ * All parts of a tenant that a region can have, in the order of their removal. `evenIfAway`: rows that can't be counted
+ * just now are not waited for.
+ */
+export function tenantParts(
+  context: RegionContext,
+  { evenIfAway = false }: { readonly evenIfAway?: boolean } = {},
+): readonly TenantPart[] {
+  const { platform, locations, tenantData } = context;
+  const { objects, recovery } = platform;
+  return [
+    {
+      name: "address",
+      // Where the wildcard leads, the tenant has no record of its own; either way none is left.
+      count: async () => ({ counts: {}, note: "The name leads nowhere that serves the tenant." }),
+      remove: (slug) => nothingLeft(unregisterAddress(context, slug)),
+    },
+    {
+      name: "rows",
+      count: (slug) => measureRows(context, slug, evenIfAway),
+      remove: async (slug) => {
+        for (const location of await locations.findEvery(slug)) await tenantData.drop(location);
+        return [];
+      },
+    },
+    {
+      name: "files",
+      count: (slug) => measureObjects(objects, filePrefix(slug)),
+      remove: (slug) => nothingLeft(objects.purge(filePrefix(slug))),
+    },
+    {
+      name: "cache",
+      count: async () => ({
+        counts: {},
+        note: "A cache does not count what it holds; all of it was cleared.",
+      }),
+      remove: (slug) => nothingLeft(platform.cache.clear(slug)),
+    },
+    messagesPart(context),
+    {
+      name: "mail",
+      count: async (slug) => ({ counts: { messages: await platform.mail.count(slug) } }),
+      remove: (slug) => nothingLeft(platform.mail.forget(slug)),
+    },
+    {
+      name: "backups",
+      count: (slug) => measureObjects(objects, backupPrefix(slug)),
+      remove: (slug) => nothingLeft(objects.purge(backupPrefix(slug))),
+    },
+    {
+      name: "copies",
+      count: async (slug) =>
+        recovery
+          ? sumCounts([
+              await measureObjects(recovery.objects, filePrefix(slug)),
+              await measureObjects(recovery.objects, backupPrefix(slug)),
+            ])
+          : { counts: {}, note: "The region has no recovery region." },
+      remove: async (slug) => {
+        await recovery?.objects.purge(filePrefix(slug));
+        await recovery?.objects.purge(backupPrefix(slug));
+        return [];
+      },
+    },
+    profilePart(context),
+    workflowsPart(context),
+  ];
+}
+
+/** What there is of the tenant in this region now. */
+export async function takeInventory(parts: readonly TenantPart[], slug: string): Promise<Inventory> {
+  const inventory: Record<string, PartCount> = {};
+  for (const part of parts) inventory[part.name] = await part.count(slug);
+  return inventory;
+}
+
+function messagesPart({ platform }: RegionContext): TenantPart {
+  const { queues, clock } = platform;
+  return {
+    name: "messages",
+    count: async (slug) => {
+      const messages = await queues.countOf(tenantQueue, slug);
+      if (messages !== null) return { counts: { messages } };
+      return { counts: {}, note: "The queue can't tell whose its messages are." };
+    },
+    remove: async (slug) => {
+      const { leftForSeconds } = await queues.forget(tenantQueue, slug);
+      if (leftForSeconds === 0) return [];
+      const until = new Date(clock.now().getTime() + leftForSeconds * 1000).toISOString();
+      return [{ what: "messages in the queue, which are acknowledged unread", until }];
+    },
+  };
+}
+
+function profilePart({ pool }: RegionContext): TenantPart {
+  return {
+    name: "profile",
+    count: async (slug) => {
+      const { rows } = await pool.query<{ profiles: number; administrators: number }>(
+        `SELECT (SELECT count(*)::int FROM profiles WHERE slug = $1) AS profiles,
+           (SELECT count(*)::int FROM administrators WHERE slug = $1) AS administrators`,
+        [slug],
+      );
+      return { counts: { ...rows[0] } };
+    },
+    remove: (slug) =>
+      nothingLeft(
+        pool.query(
+          "WITH profile AS (DELETE FROM profiles WHERE slug = $1) DELETE FROM administrators WHERE slug = $1",
+          [slug],
+        ),
+      ),
+  };
+}
+
+function workflowsPart({ pool, platform }: RegionContext): TenantPart {
+  const known = new TenantWorkflows({ pool, ...platform });
+  return {
+    name: "workflows",
+    count: async (slug) => ({ counts: { workflows: await known.count(slug) } }),
+    remove: (slug) => nothingLeft(known.forget(slug)),
+  };
+}
+
+async function nothingLeft(removal: Promise<unknown>): Promise<readonly Remainder[]> {
+  await removal;
+  return [];
+}
