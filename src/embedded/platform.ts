@@ -28,6 +28,7 @@ import { startHousekeeping } from "./housekeeping.ts";
 import { createIntegrations } from "./integrations.ts";
 import { createKeys } from "./keys.ts";
 import { ProcessTable } from "./processes.ts";
+import { openRecoverySite } from "./recovery-site.ts";
 import { regionSettings, type Settings } from "./settings.ts";
 import { openRegionDatabases } from "./state-databases.ts";
 import type { StateFolder } from "./state-folder.ts";
@@ -104,6 +105,8 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
   const housekeeping = startHousekeeping(data.platform, log);
   const directory = await untilMade(clock, () => openDirectory(folder, "rowhouse-controller"));
   const integrations = createIntegrations({ config: settings.config.integrations, clock });
+  const recovery =
+    regionConfig.recovery === undefined ? undefined : await openRecoverySite(folder, regionConfig.recovery);
   const platform: RegionPlatform = {
     ...data.platform,
     databases,
@@ -118,6 +121,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     }),
     integrations,
     dns: createDns({ pool: directory.pool, zone: settings.config.domain }),
+    ...(recovery ? { recovery } : {}),
   };
   return {
     platform,
@@ -132,6 +136,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
       await databases.stopWatching();
       await balancer.stopWatching();
       await directory.pool.end();
+      await recovery?.close();
       await data.close();
     },
   };

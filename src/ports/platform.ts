@@ -36,7 +36,8 @@ export interface RecoverySite {
   readonly objects: Objects;
   /** For what only the recovery region is to open. */
   readonly keys: Keys;
-  readonly replicas: Replicas;
+  /** Absent where the region is recovered from backups alone. */
+  readonly replicas?: Replicas;
 }
 
 /** What the control plane's arm in a region may touch: everything of that region. */
