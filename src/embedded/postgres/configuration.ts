@@ -17,13 +17,14 @@ interface PrimaryRole {
 
 interface StandbyRole {
   readonly kind: "standby";
-  readonly zone: string;
+  /** Its `application_name`, and its slot on the primary. */
+  readonly name: string;
   readonly upstream: { readonly host: string; readonly port: number; readonly password: string };
 }
 
 type Settings = Readonly<Record<string, string | number>>;
 
-/** A standby's `application_name`, and its replication slot on the primary. */
+/** The name of the standby in a server's other zone, as {@link StandbyRole} has it. */
 export function standbyName(zone: string): string {
   return `zone_${zone}`;
 }
@@ -131,8 +132,8 @@ function roleSettings(role: PrimaryRole | StandbyRole): Settings {
       synchronous_standby_names: role.waitsFor === null ? "" : `FIRST 1 (${standbyName(role.waitsFor)})`,
     };
   }
-  const { host, port, password } = role.upstream;
-  const name = standbyName(role.zone);
+  const { name, upstream } = role;
+  const { host, port, password } = upstream;
   return {
     primary_conninfo: `host=${host} port=${port} user=${replicationRole} password=${password} application_name=${name} connect_timeout=2`,
     primary_slot_name: name,

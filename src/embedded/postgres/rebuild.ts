@@ -1,5 +1,6 @@
 import { rename } from "node:fs/promises";
 import { toRowhouseError } from "../../core/error.ts";
+import { standbyName } from "./configuration.ts";
 import { removeDataFolders, unfinishedFolder } from "./creation.ts";
 import type { NodeLiveness, NodePlace } from "./node.ts";
 import type { NodeKeeper } from "./node-keeper.ts";
@@ -81,7 +82,7 @@ export class StandbyRebuild {
       const credentials = await this.#record.credentials("administrator");
       await buildStandby({
         primary: { endpoint: { nodes: [primary] }, credentials, dataFolder: primary.dataFolder },
-        zone,
+        name: standbyName(zone),
         into: copy,
         user: binaries.user,
         clock,

@@ -270,7 +270,7 @@ export class PostgresServer {
     }
     const { password } = await this.#record.credentials("replication");
     const upstream = { host, port: this.#keeper(state.primary).node.place.port, password };
-    return { ...common, role: { kind: "standby", zone, upstream } };
+    return { ...common, role: { kind: "standby", name: standbyName(zone), upstream } };
   }
 
   async #abandonNodes(graceMilliseconds: number): Promise<void> {

@@ -2,7 +2,6 @@ import { basename, join } from "node:path";
 import type pg from "pg";
 import type { Clock } from "../../ports/clock.ts";
 import { type ConnectOptions, connect } from "../../postgres/connect.ts";
-import { standbyName } from "./configuration.ts";
 import { copyDataFolder, type LeaveOut } from "./copy-folder.ts";
 import { writeDataFile } from "./data-folder.ts";
 
@@ -16,19 +15,20 @@ const slotReleaseMilliseconds = 5000;
  */
 export async function buildStandby(options: {
   readonly primary: Pick<ConnectOptions, "endpoint" | "credentials"> & { readonly dataFolder: string };
-  readonly zone: string;
+  /** The standby's name, and so its slot's. */
+  readonly name: string;
   readonly into: string;
   readonly user: number | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }): Promise<void> {
-  const { primary, zone, into, user, clock, signal } = options;
+  const { primary, name, into, user, clock, signal } = options;
   const client = await connect({ ...primary, database: "postgres", applicationName: "rowhouse-backup" });
   const cut = () => void client.end().catch(() => {});
   signal.addEventListener("abort", cut, { once: true });
   try {
-    await renewSlot(client, standbyName(zone), clock);
-    await client.query("SELECT pg_backup_start($1, fast => true)", [standbyName(zone)]);
+    await renewSlot(client, name, clock);
+    await client.query("SELECT pg_backup_start($1, fast => true)", [name]);
     await copyDataFolder({ from: primary.dataFolder, into, user, leaveOut: notOfABackup, signal });
     const { rows } = await client.query<{ labelfile: string; spcmapfile: string }>(
       "SELECT labelfile, spcmapfile FROM pg_backup_stop(wait_for_archive => false)",
@@ -40,7 +40,7 @@ export async function buildStandby(options: {
   }
 }
 
-/** Makes the slot that keeps WAL for the standby of that zone, unless it is there. */
+/** Makes the slot that keeps WAL for the standby of that name, unless it is there. */
 export const ensureSlotSql = `SELECT pg_create_physical_replication_slot($1, immediately_reserve => true)
   WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1)`;
 
