@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { quoteIdentifier } from "./identifier.ts";
 
 /** Settings under which the same rows and definitions read the same on every server, whatever its defaults are. */
 const pinned = {
@@ -21,13 +22,28 @@ const pinned = {
 } as const;
 
 /**
- * Runs `work` on the connection as the schema's owner, with the schema alone as search path and with settings that make
- * output independent of the server: names inside the schema come unqualified, times in UTC, floats exact. What a schema
- * defines itself (operators, functions of its constraints) then has its owner's rights and not an administrator's. The
- * connection is as before afterwards; in a transaction that failed, its rollback does that. A schema that is not there
- * is one without anything in it.
+ * Runs `work` on the connection as {@link enterSchema} sets it up. The connection is as before afterwards; in a
+ * transaction that failed, its rollback does that.
  */
 export async function inSchema<T>(client: pg.ClientBase, schema: string, work: () => Promise<T>): Promise<T> {
+  const before = await enterSchema(client, schema);
+  try {
+    return await work();
+  } finally {
+    await configure(client, before).catch(() => {});
+  }
+}
+
+/**
+ * Makes the connection act as the schema's owner, with the schema alone as search path and with settings that make
+ * output independent of the server: names inside the schema come unqualified, times in UTC, floats exact. What a schema
+ * defines itself (operators, functions of its constraints) then has its owner's rights and not an administrator's. A
+ * schema that is not there is one without anything in it. Returns the settings that were.
+ */
+export async function enterSchema(
+  client: pg.ClientBase,
+  schema: string,
+): Promise<Readonly<Record<string, string>>> {
   const { rows } = await client.query<{ owner: string | null; before: Record<string, string> }>(
     `SELECT (SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = $1) AS owner,
             (SELECT pg_catalog.json_object_agg(name, pg_catalog.current_setting(name))
@@ -36,16 +52,8 @@ export async function inSchema<T>(client: pg.ClientBase, schema: string, work: (
   );
   const { owner = null, before = {} } = rows[0] ?? {};
   const role = owner ?? before.role ?? "none";
-  await configure(client, {
-    ...pinned,
-    search_path: `"${schema.replaceAll('"', '""')}"`,
-    role,
-  });
-  try {
-    return await work();
-  } finally {
-    await configure(client, before).catch(() => {});
-  }
+  await configure(client, { ...pinned, search_path: quoteIdentifier(schema), role });
+  return before;
 }
 
 /** `role` last: from then on the connection has that role's rights. */

@@ -12,9 +12,11 @@
  *     await restoreFiles(archive, { objects, slug })
  *     await archive.close()
  */
+export { archivedMigrations } from "../../core/archive/migrations.ts";
 export { decryptArchive, type EncryptionParts, encryptArchive, rewrapArchive } from "./encryption.ts";
 export { type RestoredFiles, restoreFiles } from "./files.ts";
-export { archivedMigrations, type LoadedArchive, type LoadOptions, loadArchive } from "./load.ts";
+export { type LoadedArchive, type LoadOptions, loadArchive } from "./load.ts";
 export { type Archive, openArchive } from "./open.ts";
+export type { DataAddress } from "./snapshot.ts";
 export { type ArchiveBytes, archiveInFile, archiveInObject } from "./source.ts";
-export { type ArchiveWriter, type DataAddress, type WriteArchiveOptions, writeArchive } from "./write.ts";
+export { type ArchiveProgress, type ArchiveWriter, type WriteArchiveOptions, writeArchive } from "./write.ts";

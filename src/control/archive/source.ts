@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { fault } from "../../core/error.ts";
 import type { Objects } from "../../ports/objects.ts";
 
@@ -11,13 +11,18 @@ export interface ArchiveBytes {
   close(): Promise<void>;
 }
 
+const readBytes = 256 * 1024;
+
 /** @throws ENOENT and the like, as the file system says it */
 export async function archiveInFile(path: string): Promise<ArchiveBytes> {
   const file = await open(path);
   const { size } = await file.stat();
   return {
     size,
-    read: async (start, end) => file.createReadStream({ start, end: end - 1, autoClose: false }),
+    read: async (start, end) =>
+      end > start
+        ? file.createReadStream({ start, end: end - 1, autoClose: false, highWaterMark: readBytes })
+        : Readable.from([]),
     close: () => file.close(),
   };
 }
@@ -37,6 +42,7 @@ export async function archiveInObject(
   return {
     size,
     async read(start, end) {
+      if (end <= start) return Readable.from([]);
       const part = await objects.get(key, { versionId: version, range: { start, end: end - 1 } });
       if (!part) throw fault("E_NOT_FOUND", `The archive under "${key}" was deleted while it was read.`);
       return part.body;

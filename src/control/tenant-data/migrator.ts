@@ -11,7 +11,7 @@ import { migratorLogin, readSharedLogin } from "./shared-login.ts";
 import * as statements from "./statements.ts";
 
 /** The table in each tenant's schema that says which migrations it has. */
-const ledgerTable = "rowhouse_migrations";
+export const ledgerTable = "rowhouse_migrations";
 
 /** While a migration waits for a table, everyone behind it waits too. */
 const lockTimeoutMilliseconds = 2000;

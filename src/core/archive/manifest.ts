@@ -9,6 +9,21 @@ export const archiveVersion = 1;
 
 /** The entry of the ZIP that describes all others. It comes last. */
 export const manifestEntry = "manifest.json";
+/** The schema's description, a line for each thing that it defines. */
+export const schemaEntry = "schema.txt";
+/** The list of files, a JSON object a line. */
+export const filesEntry = "files.ndjson";
+/** A file's entry is this and its key. */
+export const filesFolder = "files/";
+
+/** Files, tables and the rest together: a reader keeps the table of contents in memory. */
+export const maximumEntries = 1_000_000;
+
+/** Where a table's rows are; the number keeps names apart that differ in what a file system may not tell apart. */
+export function tableEntry(number: number, table: string): string {
+  const readable = table.replaceAll(/[^A-Za-z0-9_-]/g, "_");
+  return `tables/${String(number).padStart(4, "0")}-${readable}.tsv`;
+}
 
 /** An entry of the ZIP and what its uncompressed bytes must be. */
 export interface ArchiveEntry {
@@ -38,7 +53,7 @@ export interface ArchivedTable {
   readonly rows: number;
   /** See `tableChecksums` in src/postgres/table-checksum.ts. */
   readonly checksum: string;
-  /** Absent when there is nothing to write down but the number of rows: no row, or no stored column. */
+  /** Absent for a table without stored columns, of which the number of rows is all. */
   readonly data?: ArchiveEntry;
 }
 
