@@ -18,7 +18,7 @@ CREATE TABLE closings (
 
 -- What the region signs certificates with; the private key is encrypted under {"purpose":"certificate-key"}.
 CREATE TABLE certificate_key (
-  only        boolean PRIMARY KEY DEFAULT true CHECK (only),
+  singleton   boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   public_key  text NOT NULL,
   private_key text NOT NULL
 );
