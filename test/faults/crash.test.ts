@@ -1,25 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StatusDocument } from "../../src/control/status.ts";
+import { processesOf } from "../support/processes-of.ts";
 import { createSystem, type System } from "../support/system.ts";
-
-/** All processes whose command line or environment names the state folder. */
-async function processesOf(system: System): Promise<number[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const read = (file: string) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => "");
-      const isZombie = (await read("stat")).includes(") Z ");
-      const mentions =
-        (await read("environ")).includes(system.stateDirectory) ||
-        (await read("cmdline")).includes(system.stateDirectory);
-      return mentions && !isZombie ? Number(pid) : undefined;
-    }),
-  );
-  return found.filter((pid) => pid !== undefined);
-}
 
 function kill(pid: number): void {
   try {
@@ -188,7 +172,7 @@ describe.runIf(process.platform === "linux")("crashes", () => {
   it("brings every acknowledged row back after everything was killed at once", async () => {
     const writing = startWriting("everything");
     await sleep(500);
-    const everything = await processesOf(system);
+    const everything = await processesOf(system.stateDirectory);
     expect(everything.length).toBeGreaterThanOrEqual(15);
     for (const pid of everything) kill(pid);
     await writing.stop();
@@ -207,7 +191,7 @@ describe.runIf(process.platform === "linux")("crashes", () => {
       expect(result.json()).toMatchObject({
         error: { code: "E_PORT_IN_USE", message: expect.stringMatching(/30081.*--port/) },
       });
-      expect(await processesOf(other)).toEqual([]);
+      expect(await processesOf(other.stateDirectory)).toEqual([]);
     } finally {
       stranger.close();
       await other.dispose();
@@ -216,7 +200,7 @@ describe.runIf(process.platform === "linux")("crashes", () => {
 
   it("leaves no process behind after `down`, and the tenants are there after the next `up`", async () => {
     await system.json("down");
-    expect(await processesOf(system)).toEqual([]);
+    expect(await processesOf(system.stateDirectory)).toEqual([]);
     await system.up();
     await expectEveryAcknowledgedRow();
     const tenants = await system.json<{ slug: string; state: string }[]>("tenant", "list");

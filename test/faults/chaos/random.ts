@@ -1,0 +1,15 @@
+/** A generator of numbers in [0, 1) that gives the same ones for the same seed: mulberry32. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** One of them; `number` is in [0, 1). */
+export function pick<T>(all: readonly T[], number: number): T | undefined {
+  return all[Math.floor(number * all.length)];
+}
