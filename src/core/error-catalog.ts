@@ -206,6 +206,12 @@ export const errorCatalog = {
     reason: "The configuration names no such region, or does not start it.",
     remedy: "Choose one of the named regions.",
   },
+  E_RESIDENCY_CHECK: {
+    kind: "system",
+    status: 500,
+    reason: "The residency check could not write into a tenant's data, so nothing was checked.",
+    remedy: "Correct the named cause and run `rowhouse doctor --residency` again; what it had written is removed.",
+  },
   E_REGION_UNAVAILABLE: {
     kind: "system",
     status: 503,
@@ -500,6 +506,12 @@ export const errorCatalog = {
     status: 500,
     reason: "The tenant could not be moved; it is served where it was.",
     remedy: "Correct the named cause and move it again.",
+  },
+  E_BACKUP_NOT_FOUND: {
+    kind: "user",
+    status: 404,
+    reason: "The tenant has no such backup, or none as old as asked for.",
+    remedy: "`rowhouse tenant backups <slug>` shows what there is.",
   },
   E_REGION_IN_USE: {
     kind: "user",

@@ -1,0 +1,30 @@
+import type { Backup } from "../../core/backup/backup.ts";
+import { archiveKey, backupPrefix, formatRecord, recordKey } from "../../core/backup/key.ts";
+import { archiveInObject, rewrapArchive } from "../archive/archive.ts";
+import type { RegionContext } from "../region-context.ts";
+import { catalogueOf } from "./source.ts";
+
+/**
+ * Puts a copy that the recovery region's key opens into its objects, and writes that down. `undefined` where there is
+ * no recovery region. A repeat replaces what a crash left.
+ */
+export async function copyToRecovery(context: RegionContext, backup: Backup): Promise<Backup | undefined> {
+  const { recovery, objects, keys } = context.platform;
+  if (!recovery) return undefined;
+  await recovery.objects.purge(backupPrefix(backup.slug, backup.id));
+  const sealed = await archiveInObject(objects, archiveKey(backup));
+  try {
+    const body = await rewrapArchive(sealed, { keys, slug: backup.slug, to: recovery.keys });
+    await recovery.objects.put({ key: archiveKey(backup), body });
+  } finally {
+    await sealed.close();
+  }
+  await recovery.objects.put({
+    key: recordKey(backup),
+    body: Buffer.from(formatRecord(backup)),
+    contentType: "application/json",
+  });
+  const catalogue = catalogueOf(context);
+  await catalogue.noteCopy(backup.id);
+  return catalogue.find(backup.id);
+}
