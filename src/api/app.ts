@@ -10,6 +10,7 @@ import { addClosingRoutes } from "./routes/closing.ts";
 import { addMailRoutes } from "./routes/mail.ts";
 import { addMigrationRoutes } from "./routes/migrations.ts";
 import { addRegionRoutes } from "./routes/regions.ts";
+import { addResidencyRoutes } from "./routes/residency.ts";
 import { addSignupRoutes } from "./routes/signups.ts";
 import { addStatusRoutes } from "./routes/status.ts";
 import { addTenantSignupRoute } from "./routes/tenant-signup.ts";
@@ -44,6 +45,7 @@ export function createApi(dependencies: ApiDependencies): Api {
   addRegionRoutes(api, dependencies);
   addMigrationRoutes(api, dependencies);
   addMailRoutes(api, dependencies);
+  addResidencyRoutes(api, dependencies);
   addErrorAnswers(api, dependencies);
   return api;
 }

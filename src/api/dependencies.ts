@@ -4,6 +4,7 @@ import type { IdempotencyKeys } from "../control/idempotency-keys.ts";
 import type { Operator } from "../control/operators.ts";
 import type { RegionControl } from "../control/region-control.ts";
 import type { Regions } from "../control/regions/regions.ts";
+import type { ResidencyReport } from "../control/residency/report.ts";
 import type { StatusDocument } from "../control/status.ts";
 import type { Config } from "../core/config/schema.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -20,6 +21,8 @@ export interface ApiDependencies {
   readonly regions: ReadonlyMap<string, RegionControl>;
   readonly regionStacks: Pick<Regions, "list" | "show" | "create" | "delete" | "operation">;
   readonly operators: { verify(token: string): Promise<Operator | undefined> };
+  /** Looks whether a tenant's data is where it must not be, of throwaway tenants or of the named one. */
+  readonly checkResidency: (options: { readonly tenant?: string }) => Promise<ResidencyReport>;
   readonly clock: Clock;
   readonly status: () => Promise<StatusDocument>;
   readonly urls: { tenant(slug: string): string };

@@ -27,6 +27,7 @@ import { createDatabases, openDatabases } from "./databases.ts";
 import { createDns } from "./dns.ts";
 import { createFleets } from "./fleets.ts";
 import { prepareMail } from "./mail.ts";
+import { createRawStorage } from "./raw-storage.ts";
 import { awsNames, directoryDatabaseServer, firstSharedServer, type GlobalResources } from "./resources.ts";
 import { createWorkflows } from "./workflows.ts";
 
@@ -88,6 +89,7 @@ export async function openAwsRegion(options: OpenAwsRegionOptions): Promise<AwsR
       clock,
     }),
     integrations: options.integrations,
+    rawStorage: createRawStorage(),
     dns: createDns({
       client: createAwsClient(Route53Client, access),
       hostedZoneId: global.hostedZoneId,

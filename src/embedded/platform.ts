@@ -28,6 +28,7 @@ import { startHousekeeping } from "./housekeeping.ts";
 import { createIntegrations } from "./integrations.ts";
 import { createKeys } from "./keys.ts";
 import { ProcessTable } from "./processes.ts";
+import { createRegionRawStorage } from "./raw-storage.ts";
 import { openRecoverySite } from "./recovery-site.ts";
 import { regionSettings, type Settings } from "./settings.ts";
 import { openRegionDatabases } from "./state-databases.ts";
@@ -121,6 +122,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     }),
     integrations,
     dns: createDns({ pool: directory.pool, zone: settings.config.domain }),
+    rawStorage: createRegionRawStorage(folder, region),
     ...(recovery ? { recovery } : {}),
   };
   return {

@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { fault } from "../core/error.ts";
+import { plantCanaries, readCanaries } from "./canaries.ts";
 import { answerJson } from "./respond.ts";
+import type { Tenant } from "./tenant.ts";
 
 /** Where the control plane reaches an instance. */
 export const internalPath = "/_rowhouse/internal/";
@@ -13,10 +15,13 @@ export interface InternalActions {
   readonly token: string;
   /** Runs the application's seed as the tenant. */
   readonly seed: (slug: string) => Promise<void>;
+  /** Does something as the tenant, in whatever state it is. */
+  readonly runAs: (slug: string, work: (tenant: Tenant) => Promise<void>) => Promise<void>;
 }
 
 /**
- * Answers a request under {@link internalPath}: `POST seed` with `{ slug }`.
+ * Answers a request under {@link internalPath}: `POST seed` with `{ slug }`, `POST canaries` with
+ * `{ slug, canaries }`.
  * @throws E_UNAUTHORIZED without the internal token, E_NOT_FOUND for strangers behind a balancer too, E_ARGUMENT, and
  * what the action throws
  */
@@ -31,11 +36,13 @@ export async function answerInternal(
   if (!isAuthorized(request.headers.authorization, actions.token)) {
     throw fault("E_UNAUTHORIZED", undefined, { remedy: "This path is for the platform's own processes." });
   }
-  if (request.method !== "POST" || path !== `${internalPath}seed`) throw fault("E_NOT_FOUND");
-  const { slug } = await readJsonBody(request);
+  const action = path.slice(internalPath.length);
+  if (request.method !== "POST" || !["seed", "canaries"].includes(action)) throw fault("E_NOT_FOUND");
+  const { slug, canaries } = await readJsonBody(request);
   if (typeof slug !== "string") throw fault("E_ARGUMENT", "The body has no `slug`.");
-  await actions.seed(slug);
-  answerJson(response, 200, { slug, seeded: true });
+  if (action === "seed") await actions.seed(slug);
+  else await actions.runAs(slug, (tenant) => plantCanaries(tenant, readCanaries(canaries)));
+  answerJson(response, 200, { slug });
 }
 
 /** Compares digests, so that neither the time nor the length tells anything of the token. */

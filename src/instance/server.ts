@@ -69,7 +69,7 @@ export async function startInstance(options: StartInstance): Promise<RunningInst
     config,
     clock: platform.clock,
     listener: createApplicationListener(application),
-    internal: { token: internalToken, seed },
+    internal: { token: internalToken, seed, runAs: (slug, work) => runtime.runInAnyState(slug, work) },
     isHealthy: () => !draining,
     ...(options.objectsHandler && { objectsHandler: options.objectsHandler }),
     ...(options.assets && { assets: options.assets }),

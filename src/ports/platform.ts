@@ -9,6 +9,7 @@ import type { Keys } from "./keys.ts";
 import type { Mail } from "./mail.ts";
 import type { Objects } from "./objects.ts";
 import type { Queues } from "./queues.ts";
+import type { RawStorage } from "./raw-storage.ts";
 import type { Registry } from "./registry.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Workflows } from "./workflows.ts";
@@ -48,6 +49,7 @@ export interface RegionPlatform extends DataPlatform {
   readonly balancer: Balancer;
   readonly integrations: Integrations;
   readonly dns: Dns;
+  readonly rawStorage: RawStorage;
   /** Absent when the region has no recovery region. */
   readonly recovery?: RecoverySite;
 }

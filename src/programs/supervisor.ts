@@ -22,6 +22,7 @@ import { startEntrances } from "./supervisor/entrances.ts";
 import { LiveSettings } from "./supervisor/live-settings.ts";
 import { migrateAtStart } from "./supervisor/migrations.ts";
 import { RegionSet } from "./supervisor/region-set.ts";
+import { checkStateResidency } from "./supervisor/residency.ts";
 
 /** What must be undone at the end, newest first. */
 type Cleanup = () => Promise<void>;
@@ -73,6 +74,11 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
     directory: opened.value,
     regions: regions.controls,
     regionStacks: administration,
+    checkResidency: (query) =>
+      checkStateResidency(
+        { folder: ground.folder, settings, regions: regions.controls, opened: opened.value },
+        query,
+      ),
     status,
     log,
   });

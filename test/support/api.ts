@@ -4,8 +4,9 @@ import { Directory } from "../../src/control/directory.ts";
 import { IdempotencyKeys } from "../../src/control/idempotency-keys.ts";
 import { Operators } from "../../src/control/operators.ts";
 import { RegisteredRegions } from "../../src/control/regions/registered.ts";
+import { checkResidency } from "../../src/control/residency/check.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
-import { createSystemClock } from "../../src/embedded/clock.ts";
+import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
 import { createDirectoryDatabase } from "./directory-database.ts";
 import { MemoryRegion } from "./memory-region.ts";
 
@@ -51,6 +52,17 @@ export async function createTestApi(): Promise<TestApi> {
     regions,
     regionStacks: new RegisteredRegions({ directory, config, made: regions }),
     operators,
+    checkResidency: (query) =>
+      checkResidency(
+        {
+          config,
+          directory,
+          regions,
+          random: createSystemRandom(),
+          searchControlPlane: async () => ({ searched: [], unreadable: [], sightings: [] }),
+        },
+        query,
+      ),
     clock: createSystemClock(),
     status: async () => ({
       version: "0.0.0-test",

@@ -10,6 +10,9 @@ import type {
   SignupStatus,
   SignupStepStatus,
 } from "../../src/control/region-control.ts";
+import type { Canaries } from "../../src/control/residency/control.ts";
+import { digestOf } from "../../src/control/residency/digest.ts";
+import type { SearchOrder, SearchReport } from "../../src/control/residency/search.ts";
 import type { Inventory } from "../../src/core/closing/certificate.ts";
 import { fault } from "../../src/core/error.ts";
 import { signupSteps } from "../../src/core/signup/steps.ts";
@@ -31,6 +34,8 @@ export class MemoryRegion implements RegionControl {
   down = false;
   /** False: sign-ups stand still until a test calls `step`. */
   automatic = true;
+  /** Everything that any region's tenants have is seen here too. */
+  leaks = false;
   /** Of its release. */
   schemaVersion = 1;
   /** Where sign-ups fail. */
@@ -42,6 +47,7 @@ export class MemoryRegion implements RegionControl {
   readonly #isolationOf: (plan: string) => Isolation;
   readonly #signups = new Map<string, Signup>();
   readonly #profiles = new Map<string, TenantProfile>();
+  readonly #canaries = new Set<string>();
   readonly #certificates = new Map<string, CertificateDocument>();
   readonly #outbox: MailRecord[] = [];
   readonly #waiters: (() => void)[] = [];
@@ -195,6 +201,31 @@ export class MemoryRegion implements RegionControl {
 
   async leftovers(): Promise<Inventory> {
     return {};
+  }
+
+  async prepareResidencyCheck(): Promise<void> {
+    this.#answer();
+  }
+
+  async plantCanaries({ canaries }: { canaries: Canaries }): Promise<void> {
+    this.#answer();
+    for (const canary of Object.values(canaries)) this.#canaries.add(digestOf(canary));
+  }
+
+  /** Sees what was planted here, and what a test says in `leaks`. */
+  async searchCanaries(order: SearchOrder): Promise<SearchReport> {
+    this.#answer();
+    const at = { store: "memory", place: "here", form: "text" };
+    const seen = order.digests.filter((digest) => this.#canaries.has(digest) || this.leaks);
+    return {
+      searched: [{ store: "memory", places: 1, bytes: 1 }],
+      unreadable: [],
+      sightings: seen.map((what) => ({ what, ...at })),
+    };
+  }
+
+  async removeCanaries(): Promise<void> {
+    this.#canaries.clear();
   }
 
   async outbox(query: { tenant?: string; limit?: number }): Promise<readonly MailRecord[]> {

@@ -1,15 +1,23 @@
 import type { Command } from "commander";
 import type { Config } from "../../core/config/schema.ts";
-import { RowhouseError } from "../../core/error.ts";
+import { fault, RowhouseError } from "../../core/error.ts";
 import { StateFolder } from "../../embedded/state-folder.ts";
 import { loadConfig } from "../config-file.ts";
 import { type Finding, fail, ok } from "../doctor/check.ts";
 import { checkDisk, checkNode, checkPostgres } from "../doctor/machine.ts";
 import { checkPorts } from "../doctor/ports.ts";
+import { checkResidency } from "../doctor/residency.ts";
 import { checkProcesses, checkStateFolder, type RunningState, readRunningState } from "../doctor/state.ts";
 import { example, type Invocation } from "../invocation.ts";
 import { table } from "../output.ts";
 import { basePort } from "./up.ts";
+
+interface DoctorOptions {
+  readonly port?: number;
+  readonly host: string;
+  readonly residency?: true;
+  readonly tenant?: string;
+}
 
 /** `rowhouse doctor`: looks for what would keep `up` from working. Exit code 1 when something would. */
 export function addDoctor(parent: Command, invocation: Invocation): void {
@@ -18,8 +26,16 @@ export function addDoctor(parent: Command, invocation: Invocation): void {
     .description("look for what keeps Rowhouse from working here")
     .option("--port <port>", "the base port to look at; default: the running one's, or 8080", basePort)
     .option("--host <address>", "the address to look at", "127.0.0.1")
+    .option("--residency", "look instead whether a tenant's data is where it must not be")
+    .option(
+      "--tenant <slug>",
+      "with --residency: write into this tenant's data, and make no throwaway tenants",
+    )
     .addHelpText("after", example(invocation, "$0 doctor"))
-    .action(async (options: { port?: number; host: string }, command: Command) => {
+    .action(async (options: DoctorOptions, command: Command) => {
+      if (options.residency) return checkResidency(invocation, command, options.tenant);
+      if (options.tenant !== undefined)
+        throw fault("E_ARGUMENT", "The option --tenant belongs to --residency.");
       const findings = [checkNode(), ...(await checkPostgres())];
       const { finding, config } = await checkConfig(invocation, command);
       findings.push(finding);

@@ -41,7 +41,7 @@ async function makeExport(context: RegionContext, slug: string): Promise<FinalEx
   const entry = await directory.find(slug);
   if (!entry) return { kept: false, reason: "The directory does not know the tenant." };
   try {
-    const key = `${closedPrefix(slug, entry.createdAt)}export.zip.sealed`;
+    const key = `${closedPrefix(slug, entry.createdAt)}archive`;
     const stored = await writeExport(context, entry, key);
     const until = new Date(platform.clock.now().getTime() + keepSeconds * 1000).toISOString();
     return { kept: true, key, ...stored, until };

@@ -7,11 +7,14 @@ import { createAwsClient } from "../../aws/client.ts";
 import { requireSecret } from "../../aws/control-login.ts";
 import { createS3Client } from "../../aws/data-platform.ts";
 import { readGlobalDocument } from "../../aws/document.ts";
+import { createGlobalRawStorage } from "../../aws/raw-storage.ts";
 import { awsNames, controlPlanePort } from "../../aws/resources.ts";
 import { RegisteredRegions } from "../../control/regions/registered.ts";
 import { repeat } from "../../control/repeat.ts";
+import { checkResidency } from "../../control/residency/check.ts";
+import { searchControlPlane } from "../../control/residency/search.ts";
 import { toRowhouseError } from "../../core/error.ts";
-import { createSystemClock } from "../../embedded/clock.ts";
+import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { logLine } from "../log-line.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
 import { openDirectory } from "./control-plane/directory.ts";
@@ -45,6 +48,21 @@ await runUntilSignal(async () => {
     regions: regions.controls,
     regionStacks: new RegisteredRegions({ directory: directory.directory, config, made: regions.controls }),
     operators: directory.operators,
+    checkResidency: (query) =>
+      checkResidency(
+        {
+          config,
+          directory: directory.directory,
+          regions: regions.controls,
+          random: createSystemRandom(),
+          searchControlPlane: (order) =>
+            searchControlPlane(
+              { directoryPool: directory.pool, rawStorage: createGlobalRawStorage() },
+              order,
+            ),
+        },
+        query,
+      ),
     clock,
     status: async () => ({
       version,

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { type ServerType, serve } from "@hono/node-server";
 import { createApi } from "../../api/app.ts";
+import type { ApiDependencies } from "../../api/dependencies.ts";
 import { createPageSignups } from "../../api/page-signups.ts";
 import { createPages } from "../../api/pages.ts";
 import type { RegionControl } from "../../control/region-control.ts";
@@ -24,6 +25,7 @@ export interface EntrancesOptions {
   /** Those that may be used, as they come and go. */
   readonly regions: ReadonlyMap<string, RegionControl>;
   readonly regionStacks: Regions;
+  readonly checkResidency: ApiDependencies["checkResidency"];
   readonly status: () => Promise<StatusDocument>;
   readonly log: (entry: LogEntry) => void;
 }
@@ -53,6 +55,7 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     regions,
     regionStacks,
     operators: directory.operators,
+    checkResidency: options.checkResidency,
     clock,
     status,
     urls: { tenant: (slug) => tenantUrl(settings, slug) },

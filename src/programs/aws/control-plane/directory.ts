@@ -18,6 +18,7 @@ export interface OpenDirectory {
   readonly directory: Directory;
   readonly operators: Operators;
   readonly idempotencyKeys: IdempotencyKeys;
+  readonly pool: WriterPool;
   close(): Promise<void>;
 }
 
@@ -41,6 +42,7 @@ export async function openDirectory(parts: {
     directory: new Directory(pool),
     operators,
     idempotencyKeys: new IdempotencyKeys(pool),
+    pool,
     close: () => pool.end(),
   };
 }
