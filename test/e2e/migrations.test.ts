@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { MigrateDocument } from "../../src/control/migration/run.ts";
 import type { MigrateStatusDocument } from "../../src/control/migration/status.ts";
+import { docCommands, runDocCommand } from "../support/doc-commands.ts";
 import { createSystem, type System } from "../support/system.ts";
 
 const tenants = ["north", "south", "west"];
@@ -81,6 +82,16 @@ describe("migrations over a whole system", () => {
     const result = await system.json<MigrateDocument>("migrate", "run", "--tenant", "north");
     expect(result).toMatchObject({ target: 3, total: 1, applied: 0, skipped: 1 });
   }, 120_000);
+
+  it("are looked at and run by the guide's commands", async () => {
+    const outputs = [];
+    for (const command of await docCommands("docs/migrating.md"))
+      outputs.push(await runDocCommand(system, command));
+    expect(outputs).toMatchObject([
+      { code: 0, stdout: expect.stringMatching(/3 tenants, 0 behind[\s\S]*REGION +SCHEMA +TENANTS/) },
+      { code: 0, stdout: expect.stringContaining("0 migrated, 3 had it, 0 failed, 0 in use") },
+    ]);
+  });
 
   it("tell of a tenant that does not exist", async () => {
     const result = await system.cli("migrate", "run", "--tenant", "nobody", "--json");
