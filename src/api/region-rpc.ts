@@ -1,10 +1,15 @@
 import { timingSafeEqual } from "node:crypto";
+import { Readable } from "node:stream";
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { Hono } from "hono";
-import { Agent, fetch, type RequestInit } from "undici";
+import { Agent, fetch, type RequestInit, type Response } from "undici";
+import type { BackupStreams } from "../control/backup/control.ts";
 import type { RegionControl } from "../control/region-control.ts";
 import { fault, fromErrorJson, toRowhouseError } from "../core/error.ts";
+import { addBackupStreams, exportPath, importPath } from "./backup-streams.ts";
 
-type Method = keyof RegionControl;
+/** A method that takes a stream has a route of its own. */
+type Method = Exclude<keyof RegionControl, "receiveFile" | keyof BackupStreams>;
 
 /** A release on its way to a region. */
 export interface ReleasePackage {
@@ -33,6 +38,25 @@ const methods: Readonly<Record<Method, true>> = {
   close: true,
   certificate: true,
   leftovers: true,
+  backUp: true,
+  backups: true,
+  startRestore: true,
+  waitForRestore: true,
+  prepareResidencyCheck: true,
+  plantCanaries: true,
+  searchCanaries: true,
+  removeCanaries: true,
+  startMove: true,
+  move: true,
+  waitForMove: true,
+  audit: true,
+  prepareArrival: true,
+  removeArrivedFiles: true,
+  completeArrival: true,
+  revertArrival: true,
+  welcomeArrival: true,
+  endArrival: true,
+  abandonArrival: true,
   migrate: true,
   schemaTarget: true,
   outbox: true,
@@ -63,6 +87,14 @@ export function createRegionServer(parts: {
     await parts.installRelease({ version, sha256, zip: new Uint8Array(await context.req.arrayBuffer()) });
     return context.json({ result: null });
   });
+  app.put("/files/:slug", async (context) => {
+    const { key = "", type = "" } = context.req.query();
+    const { body: bytes } = context.req.raw;
+    const body = bytes ? Readable.fromWeb(bytes as NodeReadableStream) : Readable.from([]);
+    await parts.control.receiveFile({ slug: context.req.param("slug"), key, contentType: type, body });
+    return context.json({ result: null });
+  });
+  addBackupStreams(app, parts.control);
   app.onError((thrown, context) => {
     const error = toRowhouseError(thrown);
     return context.json({ error: error.toJSON() }, error.status as 500);
@@ -80,9 +112,26 @@ export function createRegionClient(address: RegionAddress): RegionControl {
         headers: { "content-type": "application/json" },
         body: JSON.stringify(argument),
       });
-  return Object.fromEntries(
-    Object.keys(methods).map((method) => [method, call(method)]),
-  ) as unknown as RegionControl;
+  const calls = Object.fromEntries(Object.keys(methods).map((method) => [method, call(method)]));
+  const receiveFile: RegionControl["receiveFile"] = async ({ slug, key, contentType, body }) => {
+    const query = new URLSearchParams({ key, type: contentType });
+    await send(address, `/files/${slug}?${query}`, { method: "PUT", body, duplex: "half" });
+  };
+  return { ...calls, receiveFile, ...backupStreams(address) } as unknown as RegionControl;
+}
+
+function backupStreams(address: RegionAddress): BackupStreams {
+  return {
+    async exportArchive({ slug }) {
+      const response = await ask(address, exportPath(slug), { method: "GET" });
+      if (!response.ok || !response.body) return (await resultOf(response)) as never;
+      return Readable.fromWeb(response.body as NodeReadableStream);
+    },
+    importArchive: async (command, body) =>
+      (await send(address, importPath(command), { method: "PUT", body, duplex: "half" })) as {
+        readonly id: string;
+      },
+  };
 }
 
 /** Ships a release to a region. @throws E_RELEASE_CORRUPT, E_REGION_UNAVAILABLE */
@@ -97,15 +146,18 @@ export async function shipRelease(address: RegionAddress, release: ReleasePackag
 const patientAgent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 5000 } });
 
 async function send(address: RegionAddress, path: string, init: RequestInit): Promise<unknown> {
+  return resultOf(await ask(address, path, init));
+}
+
+function ask(address: RegionAddress, path: string, init: RequestInit): Promise<Response> {
   const headers = {
     ...(init.headers as Record<string, string>),
     authorization: `Bearer ${address.internalToken}`,
   };
-  const response = await fetch(`${address.url}${path}`, {
-    ...init,
-    headers,
-    dispatcher: patientAgent,
-  }).catch(unavailable);
+  return fetch(`${address.url}${path}`, { ...init, headers, dispatcher: patientAgent }).catch(unavailable);
+}
+
+async function resultOf(response: Response): Promise<unknown> {
   const body = (await response.json().catch(unavailable)) as {
     result?: unknown;
     error?: { code?: unknown; message?: unknown };

@@ -3,10 +3,14 @@ import { fault, toRowhouseError } from "../core/error.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import type { WriterPool } from "../postgres/pool.ts";
+import { backupControl } from "./backup/control.ts";
+import { keepBackups } from "./backup/keeper.ts";
 import { closeControl, sweepClosings } from "./close/control.ts";
 import { Directory } from "./directory.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { FleetKeeper } from "./fleet/fleet-keeper.ts";
+import { createMoving } from "./move/control.ts";
+import { sweepMoves } from "./move/sweep.ts";
 import { Region } from "./region.ts";
 import { firstSharedServer, planOf, type RegionContext } from "./region-context.ts";
 import type { RegionControl } from "./region-control.ts";
@@ -20,6 +24,7 @@ import {
 import { Relocation } from "./relocation/relocation.ts";
 import { sweepOperations } from "./relocation/sweep.ts";
 import { repeat } from "./repeat.ts";
+import { residencyControl } from "./residency/control.ts";
 import { prepareControlSchema } from "./schema.ts";
 import { publishRegion } from "./signup/address.ts";
 import { createSeeder } from "./signup/seed.ts";
@@ -87,7 +92,14 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     startGraceSeconds: parts.startGraceSeconds,
     release: () => release,
   });
-  const control = Object.assign(new Region({ context, fleet, spares }), closeControl(context));
+  const moving = createMoving(context);
+  const control = Object.assign(
+    new Region({ context, fleet, spares }),
+    closeControl(context),
+    backupControl(context),
+    moving.control,
+    residencyControl(context, { ...platform, internalToken: parts.internalToken }),
+  );
   const sync = new DirectorySync({
     directory: context.directory,
     pool,
@@ -111,8 +123,12 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   );
   const sweeping = repeat(
     { clock, pauseMilliseconds: sweepPauseMilliseconds, onFault: onFault("leftovers") },
-    () => sweepOperations(context),
+    async () => {
+      await sweepMoves(context);
+      await sweepOperations(context);
+    },
   );
+  const backups = keepBackups(context, (what, error) => logFault(parts, what, error));
   const refill = () => void spares.refill().catch(onFault("spares"));
   if (release) refill();
 
@@ -128,10 +144,17 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
       refill();
     },
     async stop() {
-      await Promise.all([reconciling.stop(), publishing.stop(), closings.stop(), sweeping.stop()]);
+      await Promise.all([
+        reconciling.stop(),
+        publishing.stop(),
+        closings.stop(),
+        sweeping.stop(),
+        backups.stop(),
+      ]);
       await sync.stop();
       await spares.stop();
       await platform.workflows.stop();
+      await moving.stop();
       await context.tenantData.close();
       await context.administration.close();
     },

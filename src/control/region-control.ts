@@ -4,8 +4,11 @@ import type { TenantProfile } from "../core/tenant/tenant.ts";
 import type { BalancerTargetHealth } from "../ports/balancer.ts";
 import type { DatabaseServerStatus } from "../ports/databases.ts";
 import type { MailRecord } from "../ports/mail.ts";
+import type { BackupControl, BackupStreams } from "./backup/control.ts";
 import type { CloseControl } from "./close/control.ts";
 import type { TenantMigration } from "./migration/migrate-tenants.ts";
+import type { MoveControl } from "./move/control.ts";
+import type { ResidencyControl } from "./residency/control.ts";
 
 /** What someone who signs up says. Goes to the region that they chose, and nowhere else. */
 export interface SignupInput {
@@ -43,6 +46,13 @@ export interface InstanceStatus {
   readonly market: string;
 }
 
+export interface BackupProblem {
+  readonly slug: string;
+  /** Null when none could be taken. */
+  readonly backup: string | null;
+  readonly error: ErrorJson;
+}
+
 export interface RegionStatus {
   readonly name: string;
   readonly jurisdiction: string;
@@ -59,6 +69,8 @@ export interface RegionStatus {
     readonly desired: number;
     readonly instances: readonly InstanceStatus[];
   }[];
+  /** What is wrong with backups: attempts that failed, and backups that a trial restore did not give back. */
+  readonly backupProblems?: readonly BackupProblem[];
 }
 
 /** What is being done to a tenant as a whole. */
@@ -69,7 +81,13 @@ export interface TenantOperationDocument {
 }
 
 /** What the control plane asks of its arm in a region. Everything that says who a tenant is stays behind it. */
-export interface RegionControl extends RegionCore, CloseControl {}
+export interface RegionControl
+  extends RegionCore,
+    CloseControl,
+    BackupControl,
+    BackupStreams,
+    ResidencyControl,
+    MoveControl {}
 
 /** What every region does, whatever else is done to tenants. */
 export interface RegionCore {

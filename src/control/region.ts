@@ -4,6 +4,7 @@ import type { TenantEvent } from "../core/tenant/lifecycle.ts";
 import type { TenantProfile } from "../core/tenant/tenant.ts";
 import type { MailRecord } from "../ports/mail.ts";
 import type { WorkflowExecution } from "../ports/workflows.ts";
+import { catalogueOf } from "./backup/source.ts";
 import { copyEntries } from "./directory.ts";
 import type { FleetKeeper } from "./fleet/fleet-keeper.ts";
 import { migrateTenants, type TenantMigration } from "./migration/migrate-tenants.ts";
@@ -125,10 +126,14 @@ export class Region implements RegionCore {
 
   async status(): Promise<RegionStatus> {
     const { platform, config, region, name } = this.#context;
-    const [databases, balancer, instances] = await Promise.all([
+    const [databases, balancer, instances, backupProblems] = await Promise.all([
       platform.databases.list(),
       platform.balancer.describe(),
       this.#fleet.status(),
+      // A region whose control database is away is described all the same.
+      catalogueOf(this.#context)
+        .problems()
+        .catch(() => []),
     ]);
     const healthy = instances.filter((instance) => instance.health === "healthy").length;
     const whole =
@@ -143,6 +148,7 @@ export class Region implements RegionCore {
       balancer: { url: balancer.url, pid: balancer.pid ?? null },
       databases,
       fleets: [{ name: "app", min, max, desired: this.#fleet.desired, instances }],
+      backupProblems,
     };
   }
 

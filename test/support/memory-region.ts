@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import type { AuditEntry } from "../../src/control/audit.ts";
 import type { CertificateDocument } from "../../src/control/close/control.ts";
 import type { Directory } from "../../src/control/directory.ts";
 import type { TenantMigration } from "../../src/control/migration/migrate-tenants.ts";
+import type { MoveCommand } from "../../src/control/move/control.ts";
+import type { MoveStatus } from "../../src/control/move/status.ts";
 import type {
   RegionControl,
   RegionStatus,
@@ -50,6 +53,8 @@ export class MemoryRegion implements RegionControl {
   readonly #canaries = new Set<string>();
   readonly #certificates = new Map<string, CertificateDocument>();
   readonly #outbox: MailRecord[] = [];
+  readonly #moves = new Map<string, MoveStatus>();
+  readonly #audit: AuditEntry[] = [];
   readonly #waiters: (() => void)[] = [];
 
   constructor(options: {
@@ -194,6 +199,71 @@ export class MemoryRegion implements RegionControl {
     return certificate;
   }
 
+  /** At once, and the data of memory needs no copy. */
+  async startMove(command: MoveCommand): Promise<MoveStatus> {
+    this.#answer();
+    const { slug } = command;
+    const entry = await this.#directory.find(slug);
+    if (!entry) throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}".`);
+    const { region = entry.region, plan = entry.plan } = command;
+    if (region === entry.region && plan === entry.plan) throw fault("E_MOVE_SAME");
+    const isolation = this.#isolationOf(plan);
+    await this.#directory.apply(slug, "beginMove");
+    const home = { region, plan, isolation, server: "shared-1", schemaVersion: entry.schemaVersion };
+    await this.#directory.rehome(slug, home, "active");
+    const id = `${this.#name}.move.${randomUUID()}`;
+    const startedAt = new Date().toISOString();
+    const result = {
+      slug,
+      from: region === entry.region ? entry.plan : entry.region,
+      to: region === entry.region ? plan : region,
+      region: { from: entry.region, to: region },
+      plan: { from: entry.plan, to: plan },
+      isolation: { from: entry.isolation, to: isolation },
+      ...{ rows: 1, bytes: 2, copyMs: 3, writePauseMs: 4, durationMs: 5, verified: "whole" as const },
+    };
+    const state = "completed" as const;
+    const status = {
+      id,
+      slug,
+      state,
+      steps: [],
+      events: 0,
+      copiedBytes: 2,
+      totalBytes: 2,
+      startedAt,
+      result,
+    };
+    this.#moves.set(id, status);
+    const details = command.consent === undefined ? {} : { consent: command.consent };
+    const { askedBy: actor } = command;
+    this.#audit.push({ at: startedAt, region: this.#name, actor, action: "move", tenant: slug, details });
+    return status;
+  }
+
+  async move({ id }: { id: string }): Promise<MoveStatus | undefined> {
+    this.#answer();
+    return this.#moves.get(id);
+  }
+
+  waitForMove(query: { id: string }): Promise<MoveStatus | undefined> {
+    return this.move(query);
+  }
+
+  async audit({ slug }: { slug?: string }): Promise<readonly AuditEntry[]> {
+    this.#answer();
+    return this.#audit.filter((entry) => slug === undefined || entry.tenant === slug);
+  }
+
+  readonly prepareArrival = refuseArrival;
+  readonly receiveFile = refuseArrival;
+  readonly removeArrivedFiles = refuseArrival;
+  readonly completeArrival = refuseArrival;
+  readonly revertArrival = refuseArrival;
+  readonly welcomeArrival = refuseArrival;
+  readonly endArrival = refuseArrival;
+  readonly abandonArrival = refuseArrival;
+
   async certificate({ slug }: { slug: string }): Promise<CertificateDocument | undefined> {
     this.#answer();
     return this.#certificates.get(slug);
@@ -233,6 +303,31 @@ export class MemoryRegion implements RegionControl {
     return this.#outbox
       .filter((mail) => query.tenant === undefined || mail.tenant === query.tenant)
       .slice(0, query.limit);
+  }
+
+  /** What a tenant's data is, how it is kept and comes back, is a matter of real databases. */
+  async backUp(): Promise<never> {
+    throw noData();
+  }
+
+  async backups(): Promise<never> {
+    throw noData();
+  }
+
+  async startRestore(): Promise<never> {
+    throw noData();
+  }
+
+  async waitForRestore(): Promise<never> {
+    throw noData();
+  }
+
+  async exportArchive(): Promise<never> {
+    throw noData();
+  }
+
+  async importArchive(): Promise<never> {
+    throw noData();
   }
 
   async status(): Promise<RegionStatus> {
@@ -325,4 +420,12 @@ function statusOf({ id, input, startedAt, finished, state }: Signup): SignupStat
     startedAt,
     ...(state === "failed" ? { error } : {}),
   };
+}
+
+async function refuseArrival(): Promise<never> {
+  throw new Error("A region in memory receives no tenant from elsewhere.");
+}
+
+function noData(): Error {
+  return fault("E_REGION_UNAVAILABLE", "A region in memory has no data.");
 }

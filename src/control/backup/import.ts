@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import { fault } from "../../core/error.ts";
 import type { RegionContext } from "../region-context.ts";
 import { withArchive } from "./sealed-archive.ts";
 import { forgetImport, stageImport } from "./staged-import.ts";
@@ -36,10 +35,4 @@ export async function importArchive(
     await forgetImport(context, id).catch(() => {});
     throw error;
   }
-}
-
-/** @throws E_ARGUMENT for an import whose body is missing */
-export function requireBody(body: Readable | null): Readable {
-  if (body) return body;
-  throw fault("E_ARGUMENT", "The request has no body; send the archive's bytes.");
 }

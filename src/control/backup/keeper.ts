@@ -3,6 +3,7 @@ import { isBackupDue } from "../../core/backup/schedule.ts";
 import { durationSeconds } from "../../core/config/duration.ts";
 import { toRowhouseError } from "../../core/error.ts";
 import type { RegionContext } from "../region-context.ts";
+import { repeat } from "../repeat.ts";
 import { keepStateBefore } from "./before.ts";
 import { ownBackups } from "./catalogue.ts";
 import { copyToRecovery } from "./copy.ts";
@@ -126,4 +127,27 @@ export class BackupKeeper {
       this.#onFault(what, toRowhouseError(error));
     }
   }
+}
+
+const pauses = { take: 15_000, expire: 600_000, try: 60_000 };
+
+/** Runs the keeper until it is stopped. */
+export function keepBackups(
+  context: RegionContext,
+  onFault: (what: string, error: unknown) => void,
+): { stop(): Promise<void> } {
+  const keeper = new BackupKeeper(context, onFault);
+  const { clock } = context.platform;
+  const every = (pauseMilliseconds: number, work: () => Promise<void>) =>
+    repeat({ clock, pauseMilliseconds, onFault: (error) => onFault("backups", error) }, work);
+  const loops = [
+    every(pauses.take, () => keeper.takeDue()),
+    every(pauses.expire, () => keeper.expire()),
+    every(pauses.try, () => keeper.tryNext()),
+  ];
+  return {
+    stop: async () => {
+      await Promise.all(loops.map((loop) => loop.stop()));
+    },
+  };
 }

@@ -1,6 +1,8 @@
+import { tenantBackupsPrefix } from "../../core/backup/key.ts";
 import type { Inventory, PartCount, Remainder } from "../../core/closing/certificate.ts";
 import type { PartName } from "../../core/closing/steps.ts";
 import { tenantQueue } from "../../core/tenant/message.ts";
+import { forgetBackups } from "../backup/remove.ts";
 import type { RegionContext } from "../region-context.ts";
 import { unregisterAddress } from "../signup/address.ts";
 import { TenantWorkflows } from "../tenant-workflows.ts";
@@ -15,9 +17,8 @@ export interface TenantPart {
   remove(slug: string): Promise<readonly Remainder[]>;
 }
 
-/** The prefixes in a region's bucket that hold a tenant's backups; its recovery region's has the same. */
-export const backupPrefix = (slug: string) => `backups/${slug}/`;
-export const filePrefix = (slug: string) => `tenants/${slug}/`;
+/** Where a region's objects, and its recovery region's, hold a tenant's files. */
+const filePrefix = (slug: string) => `tenants/${slug}/`;
 
 /**
  * All parts of a tenant that a region can have, in the order of their removal. `evenIfAway`: rows that can't be counted
@@ -66,7 +67,7 @@ export function tenantParts(
     {
       name: "backups",
       count: (slug) => measureObjects(objects, backupPrefix(slug)),
-      remove: (slug) => nothingLeft(objects.purge(backupPrefix(slug))),
+      remove: (slug) => nothingLeft(forgetBackups(context, slug)),
     },
     {
       name: "copies",
@@ -74,12 +75,12 @@ export function tenantParts(
         recovery
           ? sumCounts([
               await measureObjects(recovery.objects, filePrefix(slug)),
-              await measureObjects(recovery.objects, backupPrefix(slug)),
+              await measureObjects(recovery.objects, tenantBackupsPrefix(slug)),
             ])
           : { counts: {}, note: "The region has no recovery region." },
       remove: async (slug) => {
         await recovery?.objects.purge(filePrefix(slug));
-        await recovery?.objects.purge(backupPrefix(slug));
+        await recovery?.objects.purge(tenantBackupsPrefix(slug));
         return [];
       },
     },

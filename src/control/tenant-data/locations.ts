@@ -182,12 +182,16 @@ export class Locations {
     return rows.map(toLocation);
   }
 
-  /** Those whose operation has ended and that nobody needs: arriving ones, and ones retired for longer than the grace. */
+  /**
+   * Those whose operation has ended and that nobody needs: arriving ones, and ones retired for longer than the grace. A
+   * retired one that is still to become a backup stays.
+   */
   async leftOver(graceSeconds: number): Promise<StoredLocation[]> {
     const { rows } = await this.#pool.query<LocationRow>(
       `SELECT * FROM data_locations d
        WHERE (phase = 'arriving' OR phase = 'retired' AND retired_at < now() - make_interval(secs => $1))
          AND NOT EXISTS (SELECT FROM tenant_operations o WHERE o.slug = d.slug AND o.id = d.operation)
+         AND NOT EXISTS (SELECT FROM backups b WHERE b.location = d.id)
        ORDER BY created_at`,
       [graceSeconds],
     );
