@@ -11,6 +11,8 @@ export interface ListenerPlan {
     /** Inclusive ranges to take free ports from. */
     readonly databases: PortRange;
     readonly dedicatedDatabases: PortRange;
+    /** Of replicas of other regions' servers, and of what they become. */
+    readonly replicas: PortRange;
     readonly instances: PortRange;
   };
 }
@@ -32,7 +34,8 @@ export function planListeners(base: number): ListenerPlan {
       controller: base + 300 + index,
       databases: { first: base + 22 + index * 10, last: base + 31 + index * 10 },
       instances: { first: base + 120 + index * 20, last: base + 139 + index * 20 },
-      dedicatedDatabases: { first: base + 400 + index * 200, last: base + 599 + index * 200 },
+      dedicatedDatabases: { first: base + 400 + index * 200, last: base + 539 + index * 200 },
+      replicas: { first: base + 540 + index * 200, last: base + 599 + index * 200 },
     }),
   };
 }

@@ -29,7 +29,7 @@ import { createIntegrations } from "./integrations.ts";
 import { createKeys } from "./keys.ts";
 import { ProcessTable } from "./processes.ts";
 import { createRegionRawStorage } from "./raw-storage.ts";
-import { openRecoverySite } from "./recovery-site.ts";
+import { openRecoverySite, openReplicas } from "./recovery-site.ts";
 import { regionSettings, type Settings } from "./settings.ts";
 import { openRegionDatabases } from "./state-databases.ts";
 import type { StateFolder } from "./state-folder.ts";
@@ -106,8 +106,9 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
   const housekeeping = startHousekeeping(data.platform, log);
   const directory = await untilMade(clock, () => openDirectory(folder, "rowhouse-controller"));
   const integrations = createIntegrations({ config: settings.config.integrations, clock });
-  const recovery =
-    regionConfig.recovery === undefined ? undefined : await openRecoverySite(folder, regionConfig.recovery);
+  const logReplicas = (message: string) => log({ level: "info", message });
+  const recovery = await openRecoverySite({ folder, settings, source: region, log: logReplicas });
+  const replicas = await openReplicas({ folder, settings, region, keys, databases, log: logReplicas });
   const platform: RegionPlatform = {
     ...data.platform,
     databases,
@@ -124,6 +125,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     dns: createDns({ pool: directory.pool, zone: settings.config.domain }),
     rawStorage: createRegionRawStorage(folder, region),
     ...(recovery ? { recovery } : {}),
+    replicas,
   };
   return {
     platform,
@@ -135,10 +137,11 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     close: async () => {
       await housekeeping.stop();
       await integrations.close();
+      await recovery?.close();
+      await replicas.stopWatching();
       await databases.stopWatching();
       await balancer.stopWatching();
       await directory.pool.end();
-      await recovery?.close();
       await data.close();
     },
   };

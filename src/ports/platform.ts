@@ -52,4 +52,6 @@ export interface RegionPlatform extends DataPlatform {
   readonly rawStorage: RawStorage;
   /** Absent when the region has no recovery region. */
   readonly recovery?: RecoverySite;
+  /** Kept in this region, of those that it recovers; absent where the engine has none. */
+  readonly replicas?: Replicas;
 }

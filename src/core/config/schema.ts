@@ -9,6 +9,8 @@ const region = z.strictObject({
   jurisdiction: z.string().min(1),
   zones: z.array(z.string().regex(/^[a-z][a-z0-9]{0,7}$/)).min(2),
   recovery: z.string().optional(),
+  /** False: the recovery region gets backups and files alone, and no standby of the databases. */
+  recoveryStandby: z.boolean().default(true),
   /** False: the region is known, and stays down until it is needed. */
   start: z.boolean().default(true),
 });

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openPool } from "../../test/support/database-machine.ts";
+import {
+  createRecoveryMachine,
+  type RecoveryMachine,
+  recoverySource,
+} from "../../test/support/recovery-machine.ts";
+import { replicasContract } from "../ports/replicas.contract.ts";
+import type { Replicas } from "../ports/replicas.ts";
+import type { WriterPool } from "../postgres/pool.ts";
+
+const zones = ["a", "b"] as const;
+const patience = { timeout: 60_000, interval: 50 };
+
+replicasContract("embedded", async () => {
+  const machine = await createRecoveryMachine();
+  const { replicas, promoter, source, databases } = machine;
+  const both: Replicas = {
+    create: (replica) => replicas.create(replica),
+    list: () => promoter.list(),
+    promote: (replica) => promoter.promote(replica),
+    delete: (replica) => replicas.delete(replica),
+  };
+  return {
+    replicas: both,
+    source: { region: recoverySource, databases: source, zones, lose: machine.loseSource },
+    databases,
+    zones,
+    dispose: machine.dispose,
+  };
+});
+
+describe("a watched replica", () => {
+  const server = "shared-1";
+  const replica = { source: recoverySource, server };
+  let machine: RecoveryMachine;
+  let pool: WriterPool;
+
+  beforeAll(async () => {
+    machine = await createRecoveryMachine();
+    await machine.source.create({ name: server, zones });
+    pool = await openPool(machine.source, server);
+    await pool.query("CREATE TABLE numbers (id int PRIMARY KEY)");
+    await machine.replicas.create(replica);
+  }, 60_000);
+  afterAll(async () => {
+    await pool.end();
+    await machine.dispose();
+  }, 60_000);
+
+  const status = async () => (await machine.replicas.list())[0];
+
+  /** What it has was true after now. */
+  async function untilCaughtUp(): Promise<void> {
+    const since = performance.now();
+    await expect
+      .poll(async () => {
+        const found = await status();
+        return (
+          found?.status === "following" && (found.lagSeconds ?? Infinity) * 1000 < performance.now() - since
+        );
+      }, patience)
+      .toBe(true);
+  }
+
+  test("is started again when it was killed", async () => {
+    const name = "eu-central-1.replica.eu-west-1.shared-1";
+    const before = await machine.processes.find(name);
+    process.kill(before!.pid, "SIGKILL");
+    await expect.poll(async () => (await machine.processes.find(name))?.pid, patience).not.toBe(before?.pid);
+    await pool.query("INSERT INTO numbers VALUES (1)");
+    await untilCaughtUp();
+  }, 90_000);
+
+  test("follows whichever node of its source takes writes", async () => {
+    await expect
+      .poll(async () => (await machine.source.describe(server))?.status, patience)
+      .toBe("available");
+    await machine.source.failOver(server);
+    await pool.query("INSERT INTO numbers VALUES (2)");
+    await untilCaughtUp();
+  }, 90_000);
+
+  test("is made anew when its source has gone on without it", async () => {
+    await expect
+      .poll(async () => (await machine.source.describe(server))?.status, patience)
+      .toBe("available");
+    // A slot that some mishap took: what the replica still needs goes with it.
+    await pool.query(
+      `SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name LIKE 'recovery%'`,
+    );
+    const { rows } = await pool.query<{ sent: boolean }>("SELECT count(*) > 0 AS sent FROM numbers");
+    expect(rows).toEqual([{ sent: true }]);
+    await machine.replicas.create(replica);
+    await untilCaughtUp();
+  }, 90_000);
+});
