@@ -25,6 +25,11 @@ export interface EncryptionParts {
   readonly slug: string;
 }
 
+export interface EncryptOptions extends EncryptionParts {
+  /** What is encrypted and checked as one piece; 1 kB to 16 MB, default 256 kB. */
+  readonly chunkBytes?: number;
+}
+
 const cipherName = "aes-256-gcm";
 const tagBytes = 16;
 
@@ -34,13 +39,13 @@ function keyContext(slug: string): EncryptionContext {
 }
 
 /** The archive's bytes, encrypted while they are read, under a data key of their own. Destroying it ends the source. */
-export async function encryptArchive(plain: Readable, parts: EncryptionParts): Promise<Readable> {
+export async function encryptArchive(plain: Readable, parts: EncryptOptions): Promise<Readable> {
   const key = randomBytes(32);
   const dataKey = await parts.keys.encrypt(key.toString("base64"), keyContext(parts.slug));
   const header: SealedHeader = {
     version: sealedVersion,
     cipher: "AES-256-GCM",
-    chunkBytes: sealedChunkBytes,
+    chunkBytes: parts.chunkBytes ?? sealedChunkBytes,
     noncePrefix: randomBytes(noncePrefixBytes).toString("base64"),
     dataKey,
   };
