@@ -6,11 +6,14 @@ import { problemContentType, problemDocument, publicError } from "../core/proble
 import { refuseInvalid } from "./argument.ts";
 import { requireOperator } from "./authentication.ts";
 import type { Api, ApiDependencies, ApiEnvironment } from "./dependencies.ts";
+import { addBackupRoutes } from "./routes/backups.ts";
 import { addClosingRoutes } from "./routes/closing.ts";
 import { addMailRoutes } from "./routes/mail.ts";
 import { addMigrationRoutes } from "./routes/migrations.ts";
+import { addMoveRoutes } from "./routes/moves.ts";
 import { addRegionRoutes } from "./routes/regions.ts";
 import { addResidencyRoutes } from "./routes/residency.ts";
+import { addRestoreRoutes } from "./routes/restores.ts";
 import { addSignupRoutes } from "./routes/signups.ts";
 import { addStatusRoutes } from "./routes/status.ts";
 import { addTenantSignupRoute } from "./routes/tenant-signup.ts";
@@ -28,18 +31,19 @@ export function createApi(dependencies: ApiDependencies): Api {
   });
   addDescription(api, dependencies.version);
   api.use("/v1/*", requireOperator(dependencies.operators));
-  api.use(
-    "/v1/*",
-    bodyLimit({
-      maxSize: maximumBodyBytes,
-      onError: () => {
-        throw fault("E_BODY_TOO_LARGE", "The body is larger than 64 kB.");
-      },
-    }),
-  );
+  const limit = bodyLimit({
+    maxSize: maximumBodyBytes,
+    onError: () => {
+      throw fault("E_BODY_TOO_LARGE", "The body is larger than 64 kB.");
+    },
+  });
+  api.use("/v1/*", (context, next) => (isArchive(context.req) ? next() : limit(context, next)));
   addTenantSignupRoute(api, dependencies);
   addTenantRoutes(api, dependencies);
   addClosingRoutes(api, dependencies);
+  addMoveRoutes(api, dependencies);
+  addBackupRoutes(api, dependencies);
+  addRestoreRoutes(api, dependencies);
   addSignupRoutes(api, dependencies);
   addStatusRoutes(api, dependencies);
   addRegionRoutes(api, dependencies);
@@ -48,6 +52,11 @@ export function createApi(dependencies: ApiDependencies): Api {
   addResidencyRoutes(api, dependencies);
   addErrorAnswers(api, dependencies);
   return api;
+}
+
+/** An archive is of any length, and never held as a whole. */
+function isArchive({ method, path }: { readonly method: string; readonly path: string }): boolean {
+  return method === "PUT" && /^\/v1\/tenants\/[^/]+\/import$/.test(path);
 }
 
 function addDescription(api: Api, version: string): void {

@@ -4,6 +4,7 @@ import type { ReadableStream as NodeReadableStream } from "node:stream/web";
 import { Hono } from "hono";
 import { Agent, fetch, type RequestInit, type Response } from "undici";
 import type { BackupStreams } from "../control/backup/control.ts";
+import type { RestorationStatus } from "../control/backup/restoration.ts";
 import type { RegionControl } from "../control/region-control.ts";
 import { fault, fromErrorJson, toRowhouseError } from "../core/error.ts";
 import { addBackupStreams, exportPath, importPath } from "./backup-streams.ts";
@@ -128,9 +129,11 @@ function backupStreams(address: RegionAddress): BackupStreams {
       return Readable.fromWeb(response.body as NodeReadableStream);
     },
     importArchive: async (command, body) =>
-      (await send(address, importPath(command), { method: "PUT", body, duplex: "half" })) as {
-        readonly id: string;
-      },
+      (await send(address, importPath(command), {
+        method: "PUT",
+        body,
+        duplex: "half",
+      })) as RestorationStatus,
   };
 }
 

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import type { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
 import { fault, fromErrorJson, RowhouseError } from "../core/error.ts";
 import { ProcessTable } from "../embedded/processes.ts";
@@ -75,11 +76,37 @@ export class ApiClient implements AsyncDisposable {
     }
   }
 
+  /** The bytes of a successful answer; the stream fails when the connection breaks off. @throws as {@link request} */
+  async download(path: string): Promise<Readable> {
+    const response = await this.#send(path, {});
+    if (response.statusCode >= 400) throw problemFault(response.statusCode, await response.body.text());
+    return response.body;
+  }
+
+  /** Sends bytes of whatever length; the JSON of a successful answer. @throws as {@link request} */
+  async upload<Body>(path: string, bytes: Readable, contentType: string): Promise<Body> {
+    const response = await this.#send(path, {
+      method: "PUT",
+      bytes,
+      headers: { "content-type": contentType },
+    });
+    const text = await response.body.text();
+    if (response.statusCode >= 400) throw problemFault(response.statusCode, text);
+    return JSON.parse(text) as Body;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#agent.destroy();
   }
 
-  async #send(path: string, { method = "GET", body, headers }: ApiRequest): Promise<Dispatcher.ResponseData> {
+  async #send(
+    path: string,
+    request: Omit<ApiRequest, "method"> & {
+      readonly method?: ApiRequest["method"] | "PUT";
+      readonly bytes?: Readable;
+    },
+  ): Promise<Dispatcher.ResponseData> {
+    const { method = "GET", body, bytes, headers } = request;
     try {
       return await this.#agent.request({
         origin: this.#origin,
@@ -91,6 +118,7 @@ export class ApiClient implements AsyncDisposable {
           ...headers,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(bytes === undefined ? {} : { body: bytes }),
       });
     } catch (cause) {
       throw this.#lost(cause);

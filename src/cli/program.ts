@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addAuditList } from "./command/audit/list.ts";
 import { addAwsDeploy } from "./command/aws/deploy.ts";
 import { addAwsSynth } from "./command/aws/synth.ts";
 import { addDoctor } from "./command/doctor.ts";
@@ -11,10 +12,16 @@ import { addRegionCreate } from "./command/region/create.ts";
 import { addRegionDelete } from "./command/region/delete.ts";
 import { addRegionList } from "./command/region/list.ts";
 import { addStatus } from "./command/status.ts";
+import { addTenantBackup } from "./command/tenant/backup.ts";
+import { addTenantBackups } from "./command/tenant/backups.ts";
 import { addTenantCertificate } from "./command/tenant/certificate.ts";
 import { addTenantClose } from "./command/tenant/close.ts";
 import { addTenantCreate } from "./command/tenant/create.ts";
+import { addTenantExport } from "./command/tenant/export.ts";
+import { addTenantImport } from "./command/tenant/import.ts";
 import { addTenantList } from "./command/tenant/list.ts";
+import { addTenantMove } from "./command/tenant/move.ts";
+import { addTenantRestore } from "./command/tenant/restore.ts";
 import { addTenantResume } from "./command/tenant/resume.ts";
 import { addTenantShow } from "./command/tenant/show.ts";
 import { addTenantSuspend } from "./command/tenant/suspend.ts";
@@ -58,7 +65,13 @@ export function createProgram(invocation: Invocation): Command {
   addTenantSuspend(tenant, invocation);
   addTenantResume(tenant, invocation);
   addTenantClose(tenant, invocation);
+  addTenantBackup(tenant, invocation);
+  addTenantBackups(tenant, invocation);
+  addTenantRestore(tenant, invocation);
+  addTenantExport(tenant, invocation);
+  addTenantImport(tenant, invocation);
   addTenantCertificate(tenant, invocation);
+  addTenantMove(tenant, invocation);
   const region = program
     .command("region")
     .description("list, create and delete regions, each a full copy of the system")
@@ -72,6 +85,11 @@ export function createProgram(invocation: Invocation): Command {
     .addHelpText("after", example(invocation, "$0 migrate status"));
   addMigrateStatus(migrate, invocation);
   addMigrateRun(migrate, invocation);
+  const audit = program
+    .command("audit")
+    .description("read what was decided about tenants, and by whom")
+    .addHelpText("after", example(invocation, "$0 audit list"));
+  addAuditList(audit, invocation);
   const aws = program
     .command("aws")
     .description("the same system on an AWS account")

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { errorSchema } from "./problem.ts";
 
 const node = z.object({
   zone: z.string(),
@@ -42,6 +43,11 @@ const region = z.object({
   balancer: z.object({ url: z.string(), pid: z.number().int().nullable() }),
   databases: z.array(database).readonly(),
   fleets: z.array(fleet).readonly(),
+  backupProblems: z
+    .array(z.object({ slug: z.string(), backup: z.string().nullable(), error: errorSchema }))
+    .readonly()
+    .optional()
+    .openapi({ description: "Backups that could not be taken, or that a trial restore did not give back." }),
 });
 
 /** What runs, where, and how it is. */

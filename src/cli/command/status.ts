@@ -3,7 +3,7 @@ import type { StatusDocument } from "../../control/status.ts";
 import type { DatabaseNodeStatus } from "../../ports/databases.ts";
 import { openControlApi } from "../control-api.ts";
 import { example, type Invocation } from "../invocation.ts";
-import { table } from "../output.ts";
+import { printable, table } from "../output.ts";
 
 /** `rowhouse status`: what runs, where, and how it is. */
 export function addStatus(parent: Command, invocation: Invocation): void {
@@ -61,6 +61,12 @@ function describe(status: StatusDocument): string {
             pid,
           ]),
         ),
+      ),
+    ),
+    ...regions.flatMap((region) =>
+      (region.backupProblems ?? []).map(
+        ({ slug, backup, error }) =>
+          `${region.name}: ${backup === null ? `${slug} could not be backed up` : `the backup ${backup} of ${slug} can't be restored`}: ${printable(error.message)} [${error.code}]`,
       ),
     ),
   ].join("\n\n");

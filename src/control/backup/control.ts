@@ -26,16 +26,6 @@ export interface RestoreCommand {
   readonly as?: string;
 }
 
-/** A restore that has begun, and what it goes back to. */
-export interface StartedRestore {
-  readonly id: string;
-  readonly backup: BackupDocument;
-  /** ISO 8601; null when no moment was asked for. */
-  readonly at: string | null;
-  /** From the backup to that moment: what was written in between is not restored. */
-  readonly secondsBefore: number | null;
-}
-
 /** Backups of tenants and what is made of them, as a region's controller sees to it. */
 export interface BackupControl {
   /** Takes a backup now; with `verify` a trial restore too. @throws E_TENANT_STATE and all that {@link takeBackup} does */
@@ -46,7 +36,7 @@ export interface BackupControl {
    * Durable: it comes to an end, or is taken back as a whole, whatever crashes.
    * @throws E_BACKUP_NOT_FOUND, E_ARGUMENT, E_TENANT_STATE, E_TENANT_BUSY, E_ARCHIVE_SCHEMA, E_TENANT_SLUG_TAKEN
    */
-  startRestore(command: RestoreCommand): Promise<StartedRestore>;
+  startRestore(command: RestoreCommand): Promise<RestorationStatus>;
   /**
    * The status of a restore or import once it has more than `seen` events, or after `timeoutSeconds`.
    * @throws E_NOT_FOUND
@@ -63,7 +53,7 @@ export interface BackupStreams {
   /** The tenant's archive as it is now, not encrypted. The stream fails rather than end early. */
   exportArchive(query: { readonly slug: string }): Promise<Readable>;
   /** Takes an archive in, checks all of it, and only then begins. @throws E_ARCHIVE_… and as `startRestore` */
-  importArchive(command: ImportCommand, body: Readable): Promise<{ readonly id: string }>;
+  importArchive(command: ImportCommand, body: Readable): Promise<RestorationStatus>;
 }
 
 /** Registers the workflows; call before they are launched. */
@@ -92,18 +82,16 @@ export function backupControl(context: RegionContext): BackupControl & BackupStr
         ...(id === undefined ? {} : { id }),
         ...(moment === undefined ? {} : { at: moment }),
       });
-      const source = { key: archiveKey(backup), sealedFor: backup.slug };
-      const { plan } = await findTenant(context, slug);
-      const started =
-        as === undefined
-          ? await restoreInto(context, { slug, kind: "restore", source })
-          : await foundFrom(context, { slug: as, kind: "restore", source, plan });
-      return {
-        id: started,
-        backup: backupDocument(backup),
+      const origin = {
+        backup: backup.id,
+        takenAt: backup.takenAt.toISOString(),
         at: moment?.toISOString() ?? null,
-        secondsBefore: moment ? (moment.getTime() - backup.takenAt.getTime()) / 1000 : null,
       };
+      const source = { key: archiveKey(backup), sealedFor: backup.slug };
+      const wish = { kind: "restore", source, origin } as const;
+      if (as === undefined) return restoreInto(context, { ...wish, slug });
+      const { plan } = await findTenant(context, slug);
+      return foundFrom(context, { ...wish, slug: as, plan });
     },
     async waitForRestore({ id, seen, timeoutSeconds }) {
       const execution = await platform.workflows.waitForChange(id, seen, timeoutSeconds);

@@ -5,12 +5,11 @@ import { restoreFiles } from "../archive/archive.ts";
 import { planOf, type RegionContext } from "../region-context.ts";
 import { signupWorkflow } from "../signup/workflow.ts";
 import { chooseServer, fillLocation } from "./placing.ts";
+import { foundWorkflowName } from "./restoration.ts";
 import type { FoundInput } from "./restore-input.ts";
 import { withArchive } from "./sealed-archive.ts";
 import { setSettings } from "./settings.ts";
 import { forgetImport } from "./staged-import.ts";
-
-export const foundWorkflowName = "restore-as";
 
 type Step = Omit<WorkflowStep<FoundInput>, "name" | "title">;
 
@@ -98,6 +97,7 @@ function partingSteps(context: RegionContext): Readonly<Record<"reserve-slug" | 
         await activate.run(input, results);
         // What is left lies encrypted, and is swept a day later.
         await forgetImport(context, input.id).catch(() => {});
+        return { servedAt: context.platform.clock.now() };
       },
     },
   };

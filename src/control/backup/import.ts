@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { RegionContext } from "../region-context.ts";
+import type { RestorationStatus } from "./restoration.ts";
 import { withArchive } from "./sealed-archive.ts";
 import { forgetImport, stageImport } from "./staged-import.ts";
 import { foundFrom, operationId, restoreInto } from "./start.ts";
@@ -20,16 +21,18 @@ export async function importArchive(
   context: RegionContext,
   command: ImportCommand,
   body: Readable,
-): Promise<{ readonly id: string }> {
+): Promise<RestorationStatus> {
   const { replace, slug, ...profile } = command;
   const id = operationId(context, "import");
   try {
     const source = await stageImport(context, { id, slug, body });
-    await withArchive(context.platform, source, (archive) => archive.verify());
-    const wish = { id, slug, kind: "import", source } as const;
-    if (replace) await restoreInto(context, wish);
-    else await foundFrom(context, { ...wish, ...profile });
-    return { id };
+    const takenAt = await withArchive(context.platform, source, async (archive) => {
+      await archive.verify();
+      return archive.manifest.snapshot.time;
+    });
+    const origin = { backup: null, takenAt, at: null };
+    const wish = { id, slug, kind: "import", source, origin } as const;
+    return await (replace ? restoreInto(context, wish) : foundFrom(context, { ...wish, ...profile }));
   } catch (error) {
     // Of a workflow that has begun, the first step failed: it needs the archive no more.
     await forgetImport(context, id).catch(() => {});

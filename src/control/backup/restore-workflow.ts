@@ -9,14 +9,13 @@ import { keepStateBefore, readNote, writeNote } from "./before.ts";
 import { currentVersions } from "./file-versions.ts";
 import { chooseServer, fillLocation } from "./placing.ts";
 import { discardBackup } from "./remove.ts";
+import { restoreWorkflowName } from "./restoration.ts";
 import type { RestoreInput } from "./restore-input.ts";
 import { withArchive } from "./sealed-archive.ts";
 import { setSettings } from "./settings.ts";
 import { archivedTenant, catalogueOf, findTenant } from "./source.ts";
 import { forgetImport } from "./staged-import.ts";
 import { bringFiles, bringFilesBack, compareFiles } from "./switch-files.ts";
-
-export const restoreWorkflowName = "restore";
 
 type Step = Omit<WorkflowStep<RestoreInput>, "name" | "title">;
 type Part<Names extends RestoreStepName> = Readonly<Record<Names, Step>>;
