@@ -5,6 +5,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { z } from "zod";
 import { fault } from "../core/error.ts";
+import type { DatabaseCredentials } from "../ports/databases.ts";
 import type { LoginStore } from "../postgres/control-database.ts";
 import { isAwsError } from "./fault.ts";
 import { awsNames, awsTags } from "./resources.ts";
@@ -23,9 +24,7 @@ export function secretLogin(parts: {
   return {
     async read() {
       const text = await readSecret(client, name);
-      if (text === undefined) return undefined;
-      const { username, password } = storedLogin.parse(JSON.parse(text));
-      return { user: username, password };
+      return text === undefined ? undefined : parseLogin(text);
     },
     async write({ user, password }) {
       await client.send(
@@ -38,6 +37,12 @@ export function secretLogin(parts: {
       );
     },
   };
+}
+
+/** The login in a secret's text `{ "username", "password" }`. Throws zod's error for another text. */
+export function parseLogin(text: string): DatabaseCredentials {
+  const { username, password } = storedLogin.parse(JSON.parse(text));
+  return { user: username, password };
 }
 
 /** A secret's text; `undefined` when there is none. */

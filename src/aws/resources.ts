@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 
 const group = z.strictObject({
@@ -80,6 +81,14 @@ export const awsNames = {
   database: (prefix: string, server: string) => `${prefix}-${server}`,
   /** Secrets Manager secret `{ "username", "password" }` of a database server's administrator. */
   databaseSecret: (prefix: string, server: string) => `${prefix}/databases/${server}`,
+  /**
+   * RDS instance, in the recovery region, of a copy of another region's server. Its tags say of which: both names together
+   * may be longer than RDS's 63 characters.
+   */
+  replica: (prefix: string, source: string, server: string) =>
+    `${prefix}-replica-${createHash("sha256").update(`${source}/${server}`).digest("hex").slice(0, 16)}`,
+  /** Secrets Manager secret beside it, with the login of its source's administrator. */
+  replicaSecret: (prefix: string, source: string, server: string) => `${prefix}/replicas/${source}/${server}`,
   /** Secrets Manager secret `{ "username", "password" }` of one of the control plane's own databases. */
   controlLogin: (prefix: string, database: string) => `${prefix}/control/${database}`,
   /** Secrets Manager secret with the token that the platform's own processes show to each other. */
@@ -103,6 +112,8 @@ export const awsTags = {
   prefix: "rowhouse:prefix",
   /** Database server, as the port names it. */
   server: "rowhouse:server",
+  /** Of which server it is a copy, as `region/server`; what has this tag is no server yet. */
+  replicaOf: "rowhouse:replica-of",
   fleet: "rowhouse:fleet",
   instance: "rowhouse:instance",
 } as const;

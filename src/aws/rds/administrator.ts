@@ -3,16 +3,13 @@ import {
   DeleteSecretCommand,
   type SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
-import { z } from "zod";
 import { fault } from "../../core/error.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DatabaseCredentials } from "../../ports/databases.ts";
 import { generatePassword } from "../../postgres/scram.ts";
-import { readSecret } from "../control-login.ts";
+import { parseLogin, readSecret } from "../control-login.ts";
 import { isAwsError } from "../fault.ts";
 import { awsNames, awsTags } from "../resources.ts";
-
-const storedLogin = z.object({ username: z.string(), password: z.string() });
 
 /** Name of the administrator's role on every server. */
 export const administratorRole = "rowhouse";
@@ -33,9 +30,7 @@ export async function readAdministrator(
   secret: Pick<AdministratorSecret, "client" | "prefix" | "server">,
 ): Promise<DatabaseCredentials | undefined> {
   const text = await readSecret(secret.client, awsNames.databaseSecret(secret.prefix, secret.server));
-  if (text === undefined) return undefined;
-  const { username, password } = storedLogin.parse(JSON.parse(text));
-  return { user: username, password };
+  return text === undefined ? undefined : parseLogin(text);
 }
 
 /** The login that is there, or a new one; of two callers at once, both get the first one's. */

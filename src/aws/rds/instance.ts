@@ -7,9 +7,9 @@ import { awsNames, awsTags, type RegionResources } from "../resources.ts";
 const postgresVersion = "18";
 
 /** 20 is the least that gp3 has for Postgres; it grows by itself when less than a tenth is free. */
-const storageGibibytes = { initial: 20, most: 1_000 };
+export const storageGibibytes = { initial: 20, most: 1_000 };
 
-const backupDays = 7;
+export const backupDays = 7;
 
 export interface InstanceWish {
   readonly server: string;
@@ -30,9 +30,23 @@ export function instanceIdentifier(prefix: string, server: string): string {
   });
 }
 
-/** Whether it is this deployment's: its identifier alone does not say so, as another prefix may end in a part of it. */
+/**
+ * Whether it is a server of this deployment: its identifier alone does not say so, as another prefix may end in a part of
+ * it. A copy of another region's server is none.
+ */
 export function isOwn(instance: DBInstance, prefix: string): boolean {
-  return tag(instance, awsTags.prefix) === prefix;
+  return tag(instance, awsTags.prefix) === prefix && replicaSource(instance, prefix) === undefined;
+}
+
+/** Which server of another region it copies; `undefined` of all but this deployment's copies. */
+export function replicaSource(
+  instance: DBInstance,
+  prefix: string,
+): { readonly source: string; readonly server: string } | undefined {
+  const [source, server] = tag(instance, awsTags.replicaOf)?.split("/") ?? [];
+  if (tag(instance, awsTags.prefix) !== prefix || source === undefined || server === undefined)
+    return undefined;
+  return { source, server };
 }
 
 /** The server's name, of an instance of this deployment. */

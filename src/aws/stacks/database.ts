@@ -19,6 +19,15 @@ export interface DatabaseGroup {
 /** As on the embedded engine, whatever the memory of the class: budgets are reckoned against it. */
 export const databaseConnections = 500;
 
+/** Of each server: one slot for its replica in the recovery region, and one for each tenant that is being moved away. */
+const replicationSlots = 50;
+
+/**
+ * What a slot whose reader is away may keep: less than half of a new server's disk. A replica that misses more is made
+ * anew, and a move begins again; without a limit (RDS's default) the server would stop with a full disk.
+ */
+const slotMebibytes = 8_192;
+
 export function addDatabaseGroup(
   stack: RowhouseStack,
   options: { readonly name: string; readonly network: Network },
@@ -44,6 +53,9 @@ export function addDatabaseGroup(
       "rds.force_ssl": "1",
       // For replicas in other regions, and for moving a tenant while it is served.
       "rds.logical_replication": "1",
+      max_replication_slots: String(replicationSlots),
+      max_wal_senders: String(replicationSlots),
+      max_slot_wal_keep_size: String(slotMebibytes),
       max_connections: String(databaseConnections),
       log_connections: "1",
       log_disconnections: "1",

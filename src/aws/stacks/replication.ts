@@ -4,8 +4,12 @@ import { awsNames } from "../resources.ts";
 import type { RowhouseStack } from "./stack.ts";
 import { templateParameters } from "./template.ts";
 
-/** What a recovery region needs of the other's bucket. Software and releases it has of its own. */
-const replicated = ["tenants/", "backups/"];
+/**
+ * What a recovery region gets of the other's bucket. Software and releases it has of its own. Backups are not among it:
+ * each is copied by the program that takes it, under a key that the recovery region can open alone, and S3 would lay the
+ * original over that copy.
+ */
+const replicated = ["tenants/"];
 
 /**
  * Copies tenants' files to the bucket of the recovery region, once the parameter says that it is there: two regions may be

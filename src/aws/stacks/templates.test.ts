@@ -232,7 +232,12 @@ describe("data", () => {
       });
       assertions(template).hasResourceProperties("AWS::RDS::DBParameterGroup", {
         Family: "postgres18",
-        Parameters: Match.objectLike({ "rds.force_ssl": "1", "rds.logical_replication": "1" }),
+        Parameters: Match.objectLike({
+          "rds.force_ssl": "1",
+          "rds.logical_replication": "1",
+          max_replication_slots: "50",
+          max_slot_wal_keep_size: "8192",
+        }),
       });
     }
   });
@@ -244,7 +249,7 @@ describe("data", () => {
     )["Fn::If"];
     expect(condition).toBe("Replicates");
     const rules = replication.Rules as { Filter: { Prefix: string }; Destination: { Bucket: string } }[];
-    expect(rules.map(({ Filter }) => Filter.Prefix)).toEqual(["tenants/", "backups/"]);
+    expect(rules.map(({ Filter }) => Filter.Prefix)).toEqual(["tenants/"]);
     for (const { Destination } of rules)
       expect(Destination.Bucket).toBe("arn:aws:s3:::bookshop-eu-central-1-123456789012");
     const alone = exampleTemplates(1).regions["eu-west-1"]!;

@@ -16,12 +16,13 @@ declare module "vitest" {
 }
 
 const startMilliseconds = 60_000;
+const program = fileURLToPath(new URL("moto_server.py", import.meta.url));
 const logs = fileURLToPath(new URL("../../../.cache/logs", import.meta.url));
 
 /** How many keys or versions the emulator's S3 lists in a page when it isn't told. */
 export const emulatedPageLength = 20;
 
-/** An emulator that others wrote: moto's server. */
+/** An emulator that others wrote: moto's server, with replicas as RDS has them. */
 export interface Emulator {
   readonly endpoint: string;
   stop(): Promise<void>;
@@ -31,7 +32,7 @@ export async function startEmulator(): Promise<Emulator> {
   const port = await freePort();
   await mkdir(logs, { recursive: true });
   const log = createWriteStream(`${logs}/moto-${port}.log`);
-  const server = spawn(await pythonProgram("moto_server"), ["-H", "127.0.0.1", "-p", String(port)], {
+  const server = spawn(await pythonProgram("python"), [program, "-H", "127.0.0.1", "-p", String(port)], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       ...process.env,

@@ -9,8 +9,8 @@ const run = promisify(execFile);
 const environment = fileURLToPath(new URL("../../../.cache/aws", import.meta.url));
 const requirements = fileURLToPath(new URL("requirements.txt", import.meta.url));
 
-/** The path of a program of the virtual environment, which is made at the first call: moto's server, cfn-lint. */
-export async function pythonProgram(name: "moto_server" | "cfn-lint" | "python"): Promise<string> {
+/** The path of a program of the virtual environment, which is made at the first call: cfn-lint, or Python with moto. */
+export async function pythonProgram(name: "cfn-lint" | "python"): Promise<string> {
   await ensureEnvironment();
   return join(environment, "bin", name);
 }
