@@ -1,0 +1,291 @@
+import { fault, RowhouseError } from "../../core/error.ts";
+import { admitMove, type MoveKind } from "../../core/move/admit.ts";
+import { type MoveStepName, moveSteps } from "../../core/move/steps.ts";
+import type { Isolation } from "../../core/tenant/tenant.ts";
+import type { RetryPolicy } from "../../core/workflow/retry.ts";
+import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
+import { findObstacles } from "../../postgres/logical/obstacles.ts";
+import { closePublication, openPublication } from "../../postgres/logical/publication.ts";
+import { Pump } from "../../postgres/logical/pump.ts";
+import { relax } from "../../postgres/logical/relaxations.ts";
+import { dropSlot } from "../../postgres/logical/slot.ts";
+import { connectToSource } from "../../postgres/logical/source.ts";
+import { connectToTarget } from "../../postgres/logical/target.ts";
+import { planOf, type RegionContext } from "../region-context.ts";
+import { sendFiles } from "./files.ts";
+import { compareStructure, handOver, sizeQuery, takeBack } from "./hand-over.ts";
+import type { MoveInput } from "./input.ts";
+import { leave } from "./leave.ts";
+import { Moves } from "./moves.ts";
+import { arrivalOf, hasSettled, leavingLocation, receiverOf, sourceOf, targetOf } from "./places.ts";
+import type { Pumps } from "./pumps.ts";
+import type { Sameness, Verification } from "./verification.ts";
+
+export const moveWorkflowName = "move";
+
+export interface MoveParts {
+  readonly context: RegionContext;
+  readonly pumps: Pumps;
+  readonly verification: Verification;
+}
+
+type Step = Omit<WorkflowStep<MoveInput>, "name" | "title">;
+type Results = Readonly<Record<string, unknown>>;
+
+/** About 25 s in all: while it waits the tenant may wait too. */
+const patient: RetryPolicy = { maxAttempts: 8, initialIntervalSeconds: 0.2, backoffRate: 2 };
+
+/** A copy that is so little behind is brought up while the tenant hardly notices. */
+const closeMilliseconds = 150;
+/** A tenant that writes faster than its changes can be applied never comes close. */
+const followMinutes = 15;
+
+const minuteMilliseconds = 60_000;
+const progressMilliseconds = 500;
+
+interface Home {
+  readonly region: string;
+  readonly plan: string;
+  readonly isolation: Isolation;
+}
+
+/** What `check` found out. */
+export interface Checked {
+  readonly kind: MoveKind;
+  readonly from: Home;
+  readonly to: Home;
+}
+
+/** What `copy-rows` did. */
+export interface CopiedResult {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly copyMs: number;
+}
+
+/**
+ * A tenant's move. Until the directory names the new home, at the end of `hand-over`, every step can be taken back and
+ * the tenant is served where it was; from then on every undo leaves things as they are.
+ */
+export function moveWorkflow(parts: MoveParts): WorkflowDefinition<MoveInput> {
+  const steps: Readonly<Record<MoveStepName, Step>> = { ...placeSteps(parts), ...dataSteps(parts) };
+  return {
+    name: moveWorkflowName,
+    steps: moveSteps.map((step) => ({ ...step, ...guarded(parts.context, steps[step.name]) })),
+  };
+}
+
+/** Undoes nothing once the tenant lives at its new home. */
+function guarded({ directory }: RegionContext, step: Step): Step {
+  const { undo } = step;
+  if (!undo) return step;
+  return {
+    ...step,
+    undo: async (input, results) => {
+      if (!hasSettled(await directory.find(input.slug), input)) await undo(input, results);
+    },
+  };
+}
+
+function placeSteps({
+  context,
+}: MoveParts): Record<"claim" | "check" | "prepare" | "copy-files" | "release", Step> {
+  const { operations, directory, pool, platform, config } = context;
+  return {
+    claim: {
+      run: ({ slug, id }) => operations.claim(slug, "move", id),
+      undo: ({ slug, id }) => operations.release(slug, id),
+    },
+    check: {
+      run: async ({ id, slug, region, plan, consent }) => {
+        const entry = await directory.find(slug);
+        if (entry?.region !== context.name)
+          throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}" in ${context.name}.`);
+        const kind = admitMove(config, entry, { region, plan, ...(consent !== undefined && { consent }) });
+        const { maxTenants, isolation } = planOf(config, plan);
+        if (
+          plan !== entry.plan &&
+          maxTenants !== undefined &&
+          (await directory.countByPlan(plan)) >= maxTenants
+        )
+          throw fault("E_QUOTA", `The plan "${plan}" has all of its ${maxTenants} tenants.`);
+        const state = entry.state === "suspended" ? "suspended" : "active";
+        await new Moves({ pool, clock: platform.clock }).begin(id, slug, state);
+        const from = { region: entry.region, plan: entry.plan, isolation: entry.isolation };
+        return { kind, from, to: { region, plan, isolation } } satisfies Checked;
+      },
+    },
+    prepare: {
+      run: async (input, results) => {
+        if (kindOf(results) === "plan") return;
+        await arrivalOf(context, input, await versionOf(context, input));
+      },
+      undo: ({ slug, id, region }) => receiverOf(context, region).abandonArrival({ slug, operation: id }),
+      retry: patient,
+    },
+    "copy-files": {
+      run: async (input, results) => {
+        if (kindOf(results) === "region") await send(context, input);
+      },
+      undo: async ({ id }) => {
+        await pool.query("DELETE FROM moved_files WHERE operation = $1", [id]);
+      },
+    },
+    release: {
+      run: async ({ slug, id }) => {
+        await operations.release(slug, id);
+        return { endedAt: platform.clock.now().toISOString() };
+      },
+      retry: patient,
+    },
+  };
+}
+
+function dataSteps(
+  parts: MoveParts,
+): Record<"compare-structure" | "copy-rows" | "follow" | "hand-over" | "verify" | "leave", Step> {
+  const { context, pumps, verification } = parts;
+  return {
+    "compare-structure": {
+      run: async (input, results) => {
+        if (kindOf(results) !== "plan") return { structure: await compareBoth(context, input) };
+      },
+    },
+    "copy-rows": {
+      run: async (input, results) => (kindOf(results) === "plan" ? nothingCopied : copyRows(parts, input)),
+      undo: async (input) => {
+        await pumps.stop(input.id);
+        await verification.release(input.id);
+        const location = await leavingLocation(context, input);
+        const { pool, name, schema } = await sourceOf(context, location);
+        await dropSlot(pool, name);
+        await closePublication(pool, schema, name);
+      },
+      retry: patient,
+    },
+    follow: {
+      run: async (input, results) => {
+        if (kindOf(results) !== "plan") await untilClose(parts, input);
+        // What changed since the first time, so that little is left for the moment of the hand-over.
+        if (kindOf(results) === "region") await send(context, input);
+      },
+    },
+    "hand-over": {
+      run: (input, results) => {
+        const compared = results["compare-structure"] as { readonly structure: string } | null;
+        return handOver(parts, input, { kind: kindOf(results), structure: compared?.structure });
+      },
+      undo: (input, results) => takeBack(parts, input, kindOf(results)),
+      retry: patient,
+    },
+    verify: {
+      run: async (input, results): Promise<{ sameness: Sameness; differs?: string }> => {
+        if (kindOf(results) === "plan") return { sameness: "whole" };
+        try {
+          const source = await sourceOf(context, await leavingLocation(context, input));
+          return { sameness: await verification.compare(input.id, source) };
+        } catch (error) {
+          // The tenant lives there by now: the old copy must be kept for whoever looks into it.
+          if (error instanceof RowhouseError && error.code === "E_MOVE_FAILED")
+            return { sameness: "copied", differs: error.reason };
+          return { sameness: "copied" };
+        }
+      },
+    },
+    leave: {
+      run: async (input, results) => {
+        await pumps.stop(input.id);
+        const { differs } = results.verify as { readonly differs?: string };
+        await leave(context, input, { kind: kindOf(results), keepsOld: differs !== undefined });
+      },
+      retry: patient,
+    },
+  };
+}
+
+const nothingCopied: CopiedResult = { rows: 0, bytes: 0, copyMs: 0 };
+
+/** Of a move that failed before it knew, a plan's: then there is nothing to take back. */
+function kindOf(results: Results): MoveKind {
+  return (results.check as Checked | undefined)?.kind ?? "plan";
+}
+
+async function versionOf({ directory }: RegionContext, { slug }: MoveInput): Promise<number> {
+  const entry = await directory.find(slug);
+  if (!entry) throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}".`);
+  return entry.schemaVersion;
+}
+
+function send(context: RegionContext, { slug, id, region }: MoveInput): Promise<void> {
+  return sendFiles(context, receiverOf(context, region), { slug, operation: id });
+}
+
+/** @throws E_MOVE_UNSUPPORTED with all that can't be carried, E_MOVE_FAILED when the tables are not the same */
+async function compareBoth(context: RegionContext, input: MoveInput): Promise<string> {
+  const location = await leavingLocation(context, input);
+  const source = await sourceOf(context, location);
+  const arrival = await arrivalOf(context, input, await versionOf(context, input));
+  const [reader, writer] = await Promise.all([connectToSource(source), connectToTarget(targetOf(arrival))]);
+  try {
+    const obstacles = await findObstacles(reader, source.schema, [location.ownerRole, location.appRole]);
+    if (obstacles.length > 0)
+      throw fault("E_MOVE_UNSUPPORTED", `The tenant "${input.slug}" has ${obstacles.join("; ")}.`);
+    return await compareStructure(reader, source.schema, writer, arrival.schema);
+  } finally {
+    await Promise.all([reader.end(), writer.end()]);
+  }
+}
+
+/** From the beginning, however far an earlier attempt came: its snapshot ended with it. */
+async function copyRows({ context, pumps }: MoveParts, input: MoveInput): Promise<CopiedResult> {
+  const { platform, pool } = context;
+  const { clock } = platform;
+  await pumps.stop(input.id);
+  const source = await sourceOf(context, await leavingLocation(context, input));
+  const target = targetOf(await arrivalOf(context, input, await versionOf(context, input)));
+  const { rows } = await source.pool.query<{ bytes: string }>(sizeQuery, [source.schema]);
+  const total = Number(rows[0]?.bytes);
+  const [reader, writer] = await Promise.all([connectToSource(source), connectToTarget(target)]);
+  try {
+    await relax({ source: reader, sourceSchema: source.schema, target: writer, schema: target.schema });
+  } finally {
+    await Promise.all([reader.end(), writer.end()]);
+  }
+  await openPublication(source);
+  const moves = new Moves({ pool, clock });
+  const startedAt = clock.elapsedMilliseconds();
+  let notedAt = Number.NEGATIVE_INFINITY;
+  const { pump, copied } = await Pump.copy({
+    source,
+    target,
+    onProgress: (bytes) => {
+      const now = clock.elapsedMilliseconds();
+      if (now - notedAt < progressMilliseconds) return;
+      notedAt = now;
+      moves.noteBytes(input.id, bytes, total).catch(() => {});
+    },
+  });
+  pumps.keep(input.id, pump);
+  return { ...copied, copyMs: Math.round(clock.elapsedMilliseconds() - startedAt) };
+}
+
+/** Resolves when the copy is hardly behind, twice in a row. @throws E_MOVE_FAILED when it never is */
+async function untilClose({ context, pumps }: MoveParts, input: MoveInput): Promise<void> {
+  const { clock } = context.platform;
+  const target = async () => targetOf(await arrivalOf(context, input, await versionOf(context, input)));
+  const source = await sourceOf(context, await leavingLocation(context, input));
+  const pump = await pumps.get(input.id, async () => ({ source, target: await target() }));
+  const deadline = clock.elapsedMilliseconds() + followMinutes * minuteMilliseconds;
+  for (let inTime = 0; inTime < 2; ) {
+    const askedAt = clock.elapsedMilliseconds();
+    await pump.catchUp();
+    const now = clock.elapsedMilliseconds();
+    inTime = now - askedAt <= closeMilliseconds ? inTime + 1 : 0;
+    if (now > deadline && inTime === 0) {
+      throw fault(
+        "E_MOVE_FAILED",
+        `The tenant "${input.slug}" is written faster than its changes can be brought over.`,
+      );
+    }
+  }
+}
