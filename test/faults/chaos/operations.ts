@@ -34,6 +34,7 @@ export const fleetOperations: Readonly<Record<(typeof fleetKinds)[number], Perfo
 
 export const tenantOperations: Readonly<Record<(typeof tenantKinds)[number], Perform>> = {
   "suspend-resume": onTenant(async (stage, tenant) => {
+    const from = stage.world.now();
     tenant.isSuspended = true;
     const suspended = await operate(stage.world, "tenant", "suspend", tenant.slug);
     const resumed = await until(`tenant resume ${tenant.slug}`, async () => {
@@ -41,6 +42,7 @@ export const tenantOperations: Readonly<Record<(typeof tenantKinds)[number], Per
       return operation.ok && operation;
     });
     tenant.isSuspended = false;
+    tenant.suspensions.push({ from, to: stage.world.now() });
     return `${outcomeOf(suspended)}, ${outcomeOf(resumed)}`;
   }),
   "move-region": onTenant(async (stage, tenant) => {
@@ -104,14 +106,7 @@ function outcomeOf({ ok, code, message, from, to }: Operation<unknown>): string 
 }
 
 async function move(stage: Stage, tenant: ChaosTenant, where: readonly string[]): Promise<string> {
-  const moved = await operate<{ writePauseMs: number }>(
-    stage.world,
-    "tenant",
-    "move",
-    tenant.slug,
-    ...where,
-    "--yes",
-  );
+  const moved = await operate<{ writePauseMs: number }>(stage.world, "tenant", "move", tenant.slug, ...where);
   const settled = await idle(stage, tenant);
   const pause = moved.document ? `, writes paused ${Math.round(moved.document.writePauseMs)} ms` : "";
   return `${where.join(" ")}: ${outcomeOf(moved)}${pause}; in ${settled.region} on ${settled.plan}`;

@@ -21,16 +21,21 @@ export function describeAction({ lane, kind, from, to, detail, isBroken }: Done)
   return `${time}  ${lane.padEnd(9)} ${kind.padEnd(15)} ${isBroken ? "BROKEN: " : ""}${detail}`;
 }
 
-/** The longest time that a tenant had no write acknowledged, of those that overlap with each kind of action. */
+type Served = Pick<ChaosTenant, "slug" | "acknowledgedAt" | "suspensions">;
+
+/**
+ * The longest time that a tenant had no write acknowledged, of those that overlap with each kind of action; not while it
+ * was suspended.
+ */
 export function longestGaps(
   actions: readonly Done[],
-  tenants: readonly Pick<ChaosTenant, "slug" | "acknowledgedAt">[],
+  tenants: readonly Served[],
 ): ReadonlyMap<ActionKind, { readonly slug: string; readonly milliseconds: number }> {
   const longest = new Map<ActionKind, { slug: string; milliseconds: number }>();
-  for (const { slug, acknowledgedAt } of tenants) {
+  for (const { slug, acknowledgedAt, suspensions } of tenants) {
     for (const [index, to] of acknowledgedAt.entries()) {
       const from = acknowledgedAt[index - 1];
-      if (from === undefined) continue;
+      if (from === undefined || suspensions.some((one) => one.from < to && one.to > from)) continue;
       for (const action of actions) {
         if (action.from >= to || action.to <= from) continue;
         if (to - from > (longest.get(action.kind)?.milliseconds ?? 0))
@@ -45,7 +50,7 @@ export function longestGaps(
 export function describeRun(run: {
   readonly seed: number;
   readonly actions: readonly Done[];
-  readonly tenants: readonly (Pick<ChaosTenant, "slug" | "acknowledgedAt"> & { readonly rows: number })[];
+  readonly tenants: readonly (Served & { readonly rows: number })[];
   readonly figures: LoadFigures;
   readonly mismatches: readonly Mismatch[];
   readonly problems: readonly string[];

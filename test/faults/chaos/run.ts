@@ -136,23 +136,24 @@ async function judge(run: {
   const { world, figures, actions, problems, options } = run;
   const migrated = world.migrationTitles.map((title) => ({ title, expected: "present" as const }));
   const mismatches: Mismatch[] = [];
-  const tenants: { slug: string; acknowledgedAt: number[]; rows: number }[] = [];
+  const tenants: Parameters<typeof describeRun>[0]["tenants"][number][] = [];
   const whole = [
     ...world.tenants.map((one) => ({ ...one, writer: one.slug, expectations: one.ledger.expectations() })),
     ...world.copies.map(({ slug, of, backup }) => ({
       slug,
       writer: of.slug,
       acknowledgedAt: [],
+      suspensions: [],
       expectations: of.ledger.expectationsOfCopy(backup),
     })),
   ];
-  for (const { slug, writer, acknowledgedAt, expectations } of whole) {
+  for (const { slug, writer, acknowledgedAt, suspensions, expectations } of whole) {
     const rows = await until(`all rows of ${slug}`, () => world.rowsOf(slug)).catch((error: Error) => {
       problems.push(error.message);
       return [];
     });
     mismatches.push(...check({ slug, writer, expectations: [...expectations, ...migrated], rows }));
-    tenants.push({ slug, acknowledgedAt: [...acknowledgedAt], rows: rows.length });
+    tenants.push({ slug, acknowledgedAt, suspensions, rows: rows.length });
   }
   options.print(
     describeRun({

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSystem, repository, type System } from "../../support/system.ts";
 import { authorOf, type Row } from "./checker.ts";
-import { Ledger } from "./ledger.ts";
+import { type Interval, Ledger } from "./ledger.ts";
 
 /** Regions of one jurisdiction, so that each may hold every tenant, and is the other's recovery region. */
 export const regions = ["eu-west-1", "eu-central-1"] as const;
@@ -35,6 +35,7 @@ export interface ChaosTenant {
   readonly acknowledgedAt: number[];
   /** Its operator suspended it: it refuses, and nobody waits for it. */
   isSuspended: boolean;
+  readonly suspensions: Interval[];
   /** It is being taken back to a backup: what is read meanwhile may be of either time. */
   isRestoring: boolean;
 }
@@ -44,7 +45,7 @@ export interface ChaosCopy {
   readonly slug: string;
   readonly of: ChaosTenant;
   /** When the backup was made. */
-  readonly backup: { readonly from: number; readonly to: number };
+  readonly backup: Interval;
 }
 
 /** The system under test, its application, and everything that is known of it. */
@@ -97,7 +98,14 @@ export class World {
     for (const { id, title } of await this.rowsOf(slug)) {
       Object.assign(ledger.begin(title, -2), { endedAt: -1, outcome: "acknowledged", id });
     }
-    this.tenants.push({ slug, ledger, acknowledgedAt: [], isSuspended: false, isRestoring: false });
+    this.tenants.push({
+      slug,
+      ledger,
+      acknowledgedAt: [],
+      isSuspended: false,
+      suspensions: [],
+      isRestoring: false,
+    });
   }
 
   /** All of a tenant's books. */
