@@ -3,6 +3,7 @@ import type { Inventory, PartCount, Remainder } from "../../core/closing/certifi
 import type { PartName } from "../../core/closing/steps.ts";
 import { tenantQueue } from "../../core/tenant/message.ts";
 import { forgetBackups } from "../backup/remove.ts";
+import { catalogueOf } from "../backup/source.ts";
 import type { RegionContext } from "../region-context.ts";
 import { unregisterAddress } from "../signup/address.ts";
 import { TenantWorkflows } from "../tenant-workflows.ts";
@@ -66,7 +67,11 @@ export function tenantParts(
     },
     {
       name: "backups",
-      count: (slug) => measureObjects(objects, backupPrefix(slug)),
+      count: async (slug) => {
+        const { counts } = await measureObjects(objects, tenantBackupsPrefix(slug));
+        return { counts: { backups: (await catalogueOf(context).everyId(slug)).length, ...counts } };
+      },
+      // The recovery region's copies go with them.
       remove: (slug) => nothingLeft(forgetBackups(context, slug)),
     },
     {

@@ -6,6 +6,8 @@ import type { RegionContext } from "../region-context.ts";
 import { digestOf } from "./digest.ts";
 import { textOfDatabases, textOfTables } from "./tables.ts";
 
+const readsAtATime = 4;
+
 /** What to look for, told so that who looks does not learn it. */
 export interface SearchOrder {
   /** SHA-256 of each canary, hex. */
@@ -132,6 +134,14 @@ async function* withKey(key: string, body: AsyncIterable<Uint8Array> | undefined
   if (body) yield* body;
 }
 
+/** Several at a time: most of what it takes is waiting for the disk. */
 async function searchRaw(search: Search, rawStorage: RawStorage): Promise<void> {
-  for await (const { store, name, bytes } of rawStorage.places()) await search.look(store, name, bytes());
+  const places = rawStorage.places()[Symbol.asyncIterator]();
+  const worker = async () => {
+    for (let next = await places.next(); !next.done; next = await places.next()) {
+      const { store, name, bytes } = next.value;
+      await search.look(store, name, bytes());
+    }
+  };
+  await Promise.all(Array.from({ length: readsAtATime }, worker));
 }

@@ -1,6 +1,7 @@
 import { quoteIdentifier } from "../../postgres/identifier.ts";
 import type { WriterPool } from "../../postgres/pool.ts";
 import type { RegionContext } from "../region-context.ts";
+import { sharedDatabase } from "../tenant-data/locations.ts";
 import type { Search } from "./search.ts";
 
 /** Rows that are held at a time. */
@@ -26,7 +27,8 @@ export async function textOfDatabases(context: RegionContext, search: Search): P
       } catch (error) {
         unreadable.push(`the database ${name}/${datname}: ${(error as Error).message}`);
       } finally {
-        await administration.forget(name, datname);
+        // One for each tenant with a database of its own would be too many to keep.
+        if (datname !== sharedDatabase && datname !== "postgres") await administration.forget(name, datname);
       }
     }
   }
