@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { measureArchive } from "./archive.ts";
 import { figureTable } from "./figure.ts";
 import { measureMigrations } from "./migrations.ts";
 import { measureSystem } from "./system.ts";
@@ -14,6 +15,7 @@ type Part = () => Promise<string>;
 const parts: Readonly<Record<string, Part>> = {
   system: async () => `## The system\n\n${figureTable(await measureSystem())}`,
   migrations: async () => `## Migrations over the fleet\n\n${figureTable(await measureMigrations())}`,
+  archive: async () => `## A tenant's archive\n\n${figureTable(await measureArchive())}`,
   requests: async () => {
     await runScript("requests.ts");
     const text = await readFile(new URL("./requests.md", import.meta.url), "utf8");

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type pg from "pg";
-import { type CopyToStreamQuery, from, to } from "pg-copy-streams";
+import { from } from "pg-copy-streams";
+import { CopyOut } from "./copy-out.ts";
 import { quoteIdentifier } from "./identifier.ts";
 import { ownRows, qualifiedName, storedColumns, type TableDescription } from "./tables.ts";
 
@@ -9,16 +10,12 @@ import { ownRows, qualifiedName, storedColumns, type TableDescription } from "./
 const format = "FORMAT text, HEADER";
 
 /** The connection reads this and nothing else until the stream has ended; its `rowCount` tells the rows then. */
-export function copyRowsOut(
-  client: pg.ClientBase,
-  schema: string,
-  table: TableDescription,
-): CopyToStreamQuery {
+export function copyRowsOut(client: pg.ClientBase, schema: string, table: TableDescription): CopyOut {
   const columns = columnList(table);
   const rows = table.partitioned
     ? `(SELECT ${columns} FROM ${ownRows(schema, table)})`
     : `${qualifiedName(schema, table.name)} (${columns})`;
-  return client.query(to(`COPY ${rows} TO STDOUT (${format})`));
+  return client.query(new CopyOut(`COPY ${rows} TO STDOUT (${format})`));
 }
 
 /**
