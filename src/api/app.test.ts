@@ -259,11 +259,27 @@ describe("a tenant's life", () => {
   it("closes, and waits for the end", async () => {
     const slug = await createTenant();
     const answer = await client.call(`POST /v1/tenants/${slug}/close`);
-    expect(answer).toMatchObject({ status: 200, body: { slug, state: "closed", name: null } });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { slug, state: "closed", name: null, certificate: { slug, askedBy: "first" } },
+    });
+    expect(await client.call(`GET /v1/tenants/${slug}/certificate`)).toMatchObject({
+      status: 200,
+      body: { slug, genuine: true, export: { kept: false } },
+    });
     expect(await client.call(`POST /v1/tenants/${slug}/resume`)).toMatchObject({
       status: 409,
       body: { code: "E_TENANT_STATE" },
     });
+  });
+
+  it("has no certificate of a tenant that is not closed", async () => {
+    const slug = await createTenant();
+    expect(await client.call(`GET /v1/tenants/${slug}/certificate`)).toMatchObject({
+      status: 404,
+      body: { code: "E_NOT_FOUND", detail: expect.stringContaining("active") },
+    });
+    expect(await client.call("GET /v1/tenants/nobody/certificate")).toMatchObject({ status: 404 });
   });
 
   it("answers while it closes when told not to wait", async () => {
@@ -281,6 +297,48 @@ describe("a tenant's life", () => {
   it.each(["suspend", "resume", "close"])("answers 404 to %s of an unknown one", async (verb) => {
     const answer = await client.call(`POST /v1/tenants/nobody/${verb}`);
     expect(answer).toMatchObject({ status: 404, body: { code: "E_TENANT_NOT_FOUND" } });
+  });
+});
+
+describe("POST /v1/residency-checks", () => {
+  it("is well when each region sees its own tenant's data alone, and leaves no tenant", async () => {
+    const { status, body } = await client.call("POST /v1/residency-checks");
+    expect([status, body]).toMatchObject([200, { ok: true, findings: [] }]);
+    const { tenants } = body as { tenants: { slug: string; region: string; unseen: string[] }[] };
+    expect(tenants.map(({ region, unseen }) => [region, unseen])).toEqual([
+      ["eu-west-1", []],
+      ["us-east-1", []],
+    ]);
+    for (const { slug } of tenants) expect((await test.directory.find(slug))?.state).toBe("closed");
+  });
+
+  it("names what one region sees of another's, and closes its tenants then too", async () => {
+    ireland.leaks = true;
+    const { body } = await client.call("POST /v1/residency-checks");
+    ireland.leaks = false;
+    expect(body).toMatchObject({ ok: false });
+    const { findings } = body as {
+      findings: { kind: string; from: string; foundIn: string; slug: string }[];
+    };
+    expect(new Set(findings.map(({ from, foundIn }) => `${from} in ${foundIn}`))).toEqual(
+      new Set(["us-east-1 in eu-west-1"]),
+    );
+    expect((await test.directory.find(findings[0]!.slug))?.state).toBe("closed");
+  });
+
+  it("writes into an active tenant only", async () => {
+    const slug = await createTenant();
+    expect(await client.call(`POST /v1/residency-checks?tenant=${slug}`)).toMatchObject({
+      status: 200,
+      body: { ok: true, tenants: [{ slug }] },
+    });
+    expect((await test.directory.find(slug))?.state).toBe("active");
+    await client.call(`POST /v1/tenants/${slug}/suspend`);
+    expect(await client.call(`POST /v1/residency-checks?tenant=${slug}`)).toMatchObject({
+      status: 409,
+      body: { code: "E_TENANT_STATE" },
+    });
+    expect(await client.call("POST /v1/residency-checks?tenant=nobody")).toMatchObject({ status: 404 });
   });
 });
 

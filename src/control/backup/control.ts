@@ -4,6 +4,7 @@ import { chooseBackup, parseMoment } from "../../core/backup/choose.ts";
 import { archiveKey } from "../../core/backup/key.ts";
 import { fault } from "../../core/error.ts";
 import { writeArchive } from "../archive/archive.ts";
+import { readFinalExport } from "../close/final-export.ts";
 import type { RegionContext } from "../region-context.ts";
 import { ownBackups } from "./catalogue.ts";
 import { type BackupDocument, backupDocument } from "./document.ts";
@@ -101,6 +102,7 @@ export function backupControl(context: RegionContext): BackupControl & BackupStr
     },
     async exportArchive({ slug }) {
       const entry = await findTenant(context, slug);
+      if (entry.state === "closed") return readFinalExport(context, slug);
       const location = await context.locations.find(slug);
       if (!location)
         throw fault("E_TENANT_STATE", `The tenant "${slug}" is ${entry.state}, and has no data.`);

@@ -1,13 +1,14 @@
 import { createHash, type Hash } from "node:crypto";
 import { Readable } from "node:stream";
-import type { ArchivedTenant } from "../../core/archive/manifest.ts";
 import type { FinalExport } from "../../core/closing/certificate.ts";
 import { durationSeconds } from "../../core/config/duration.ts";
 import { fault } from "../../core/error.ts";
 import type { DirectoryEntry } from "../../core/tenant/tenant.ts";
 import { archiveInObject, decryptArchive, encryptArchive, writeArchive } from "../archive/archive.ts";
+import { addressOf, archivedTenant } from "../backup/source.ts";
 import type { RegionContext } from "../region-context.ts";
-import type { Closings } from "./closings.ts";
+import type { StoredLocation } from "../tenant-data/locations.ts";
+import { Closings } from "./closings.ts";
 import { isPassing, reasonOf } from "./measure.ts";
 
 /** Where what is kept of a closed tenant lies: a slug may be used again one day, its time of birth not. */
@@ -55,13 +56,8 @@ async function writeExport(context: RegionContext, entry: DirectoryEntry, key: s
   const { platform, locations } = context;
   const location = await locations.find(entry.slug);
   if (!location) throw fault("E_NOT_FOUND", "The tenant had no place for its rows.");
-  const { server, database, schema } = location;
-  const [endpoint, credentials, tenant] = await Promise.all([
-    platform.databases.endpoint(server),
-    platform.databases.administrator(server),
-    archivedTenant(context, entry),
-  ]);
-  const source = { endpoint, credentials, database, schema };
+  await requireSchema(context, location);
+  const [source, tenant] = await Promise.all([addressOf(context, location), archivedTenant(context, entry)]);
   const { stream, manifest } = writeArchive({ source, tenant, objects: platform.objects });
   // The stream fails for the same reason.
   manifest.catch(() => {});
@@ -72,6 +68,17 @@ async function writeExport(context: RegionContext, entry: DirectoryEntry, key: s
   return { bytes: size, sha256: hash.digest("hex") };
 }
 
+/** Of a schema that is gone there would be an archive, too, with nothing in it. */
+async function requireSchema({ administration }: RegionContext, location: StoredLocation): Promise<void> {
+  const pool = await administration.pool(location.server, location.database);
+  const { rowCount } = await pool.query("SELECT FROM pg_namespace WHERE nspname = $1", [location.schema]);
+  if (rowCount === 0)
+    throw fault(
+      "E_NOT_FOUND",
+      `The schema ${location.schema} of the database ${location.database} is missing.`,
+    );
+}
+
 async function* passThrough(stream: Readable, hash: Hash): AsyncGenerator<Buffer, void, void> {
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     hash.update(chunk);
@@ -79,32 +86,12 @@ async function* passThrough(stream: Readable, hash: Hash): AsyncGenerator<Buffer
   }
 }
 
-async function archivedTenant({ pool }: RegionContext, entry: DirectoryEntry): Promise<ArchivedTenant> {
-  const { rows } = await pool.query<{
-    name: string;
-    administrator_email: string;
-    settings: Record<string, unknown>;
-  }>("SELECT name, administrator_email, settings FROM profiles WHERE slug = $1", [entry.slug]);
-  const { slug, plan, region, isolation } = entry;
-  const profile = rows[0];
-  return {
-    slug,
-    name: profile?.name ?? slug,
-    administratorEmail: profile?.administrator_email ?? "",
-    settings: profile?.settings ?? {},
-    plan,
-    region,
-    isolation,
-  };
-}
-
 /** The last export of a closed tenant as the archive that `tenant export` makes. @throws E_NOT_FOUND when none is kept */
 export async function readFinalExport(
-  context: RegionContext,
-  closings: Closings,
+  context: Pick<RegionContext, "pool" | "platform">,
   slug: string,
 ): Promise<Readable> {
-  const closing = await closings.find(slug);
+  const closing = await new Closings({ ...context, clock: context.platform.clock }).find(slug);
   const kept = closing?.export;
   if (!kept?.kept || closing?.exportDeletedAt) throw fault("E_NOT_FOUND", `No export of "${slug}" is kept.`);
   const { objects, keys } = context.platform;
