@@ -4,8 +4,10 @@
  *
  *     const { stream, manifest } = writeArchive({ source, tenant, objects })
  *     await objects.put({ key, body: await encryptArchive(stream, { keys, slug }) })
+ *     const { tables, snapshot } = await manifest
  *
- *     const archive = await openArchive(await decryptArchive(archiveInObject(objects, key), { keys, slug }))
+ *     const sealed = await archiveInObject(objects, key)
+ *     const archive = await openArchive(await decryptArchive(sealed, { keys, slug }))
  *     const migrations = archivedMigrations(archive.manifest, release.migrations)
  *     // the caller makes the arriving location and applies `migrations`
  *     await loadArchive(archive, target)
@@ -13,10 +15,10 @@
  *     await archive.close()
  */
 export { archivedMigrations } from "../../core/archive/migrations.ts";
-export { decryptArchive, type EncryptionParts, encryptArchive, rewrapArchive } from "./encryption.ts";
-export { type RestoredFiles, restoreFiles } from "./files.ts";
-export { type LoadedArchive, type LoadOptions, loadArchive } from "./load.ts";
+export { decryptArchive, encryptArchive, rewrapArchive } from "./encryption.ts";
+export { restoreFiles } from "./files.ts";
+export { type LoadedArchive, loadArchive } from "./load.ts";
 export { type Archive, openArchive } from "./open.ts";
 export type { DataAddress } from "./snapshot.ts";
 export { type ArchiveBytes, archiveInFile, archiveInObject } from "./source.ts";
-export { type ArchiveProgress, type ArchiveWriter, type WriteArchiveOptions, writeArchive } from "./write.ts";
+export { type WriteArchiveOptions, writeArchive } from "./write.ts";

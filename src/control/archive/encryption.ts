@@ -89,10 +89,19 @@ async function* seal(plain: Readable, header: SealedHeader, key: Buffer): AsyncG
 
 /**
  * The bytes inside of an encrypted archive, at any place; what was changed, moved or cut off is noticed where it is read,
- * and a missing end at once. Closing them closes `sealed`.
+ * and a missing end at once. Closing them closes `sealed`, and so does a failure.
  * @throws E_ARCHIVE_FORMAT, E_ARCHIVE_VERSION, E_ARCHIVE_DAMAGED, E_ARCHIVE_KEY
  */
 export async function decryptArchive(sealed: ArchiveBytes, parts: EncryptionParts): Promise<ArchiveBytes> {
+  try {
+    return await openSealed(sealed, parts);
+  } catch (error) {
+    await sealed.close();
+    throw error;
+  }
+}
+
+async function openSealed(sealed: ArchiveBytes, parts: EncryptionParts): Promise<ArchiveBytes> {
   const { header, bodyOffset } = await readHeader(sealed);
   const layout = sealedLayout(sealed.size - bodyOffset, header.chunkBytes);
   const key = await openDataKey(header, parts);
