@@ -12,7 +12,7 @@ import { Closings } from "./closings.ts";
 import { isPassing, reasonOf } from "./measure.ts";
 
 /** Where what is kept of a closed tenant lies: a slug may be used again one day, its time of birth not. */
-export function closedPrefix(slug: string, createdAt: Date): string {
+function closedPrefix(slug: string, createdAt: Date): string {
   return `closed/${slug}-${createdAt.getTime()}/`;
 }
 
