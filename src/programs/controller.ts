@@ -3,11 +3,15 @@ import { join } from "node:path";
 import { serve } from "@hono/node-server";
 import { createRegionClient, createRegionServer } from "../api/region-rpc.ts";
 import { startController } from "../control/controller.ts";
+import { createSystemClock } from "../embedded/clock.ts";
 import { openEmbeddedRegion } from "../embedded/platform.ts";
+import { ProcessTable } from "../embedded/processes.ts";
 import { ensureToken, readSettings, regionSettings } from "../embedded/settings.ts";
+import { fenceRegion } from "../embedded/stacks/fence.ts";
 import { StateFolder } from "../embedded/state-folder.ts";
 import { readReleaseMigrations, unpackRelease } from "../instance/release.ts";
 import { readArguments } from "./arguments.ts";
+import { untilMayServe } from "./controller/permission.ts";
 import { logLine } from "./log-line.ts";
 import { runUntilSignal } from "./run-until-signal.ts";
 
@@ -17,6 +21,9 @@ await runUntilSignal(async () => {
   const folder = new StateFolder(state);
   const settings = await readSettings(folder);
   const internalToken = await ensureToken(folder.internalToken);
+  const processes = new ProcessTable(folder);
+  const log = (message: string) => logLine({ level: "info", message });
+  await untilMayServe({ folder, settings, region, processes, log });
   const opened = await openEmbeddedRegion({ folder, settings, region, internalToken, log: logLine });
   const controller = await startController({
     name: region,
@@ -40,11 +47,23 @@ await runUntilSignal(async () => {
         url: `http://127.0.0.1:${regionSettings(settings, name).listeners.controller}`,
         internalToken,
       }),
+    onLost: () => {
+      logLine({ level: "error", message: "the region has failed over, and serves nobody from now on" });
+      void fenceRegion({ folder, processes, clock: createSystemClock() }, region, log).finally(() =>
+        process.exit(1),
+      );
+    },
     log: logLine,
   });
   const { listeners } = regionSettings(settings, region);
   const app = createRegionServer({ ...controller, internalToken });
-  const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: listeners.controller });
+  const server = serve({
+    fetch: app.fetch,
+    hostname: "127.0.0.1",
+    port: listeners.controller,
+    // An archive may come in for hours.
+    serverOptions: { requestTimeout: 0 },
+  });
   return async () => {
     server.close();
     await controller.stop();

@@ -12,6 +12,8 @@ import { storeBackup } from "./take.ts";
 
 /** What a restore replaces that is not in the tenant's location. */
 export interface StateBefore {
+  /** Until then the tenant had it; ISO 8601. */
+  readonly until: string;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly files: FileVersions;
 }
@@ -65,12 +67,14 @@ export async function keepStateBefore(context: RegionContext, backup: Unfinished
   // It was dropped with the tenant itself.
   if (!location) return discardBackup(context, backup);
   const { objects } = context.platform;
-  const { settings, files } = await readNote(context, backup, "state-before");
+  const { settings, files, until } = await readNote(context, backup, "state-before");
   const tenant = await archivedTenant(context, await findTenant(context, slug));
-  await storeBackup(context, backup, {
+  const contents = {
     source: await addressOf(context, location),
     tenant: { ...tenant, settings },
     objects: filesAsOf(objects, files),
-  });
+  };
+  // When the archive is written says nothing: nobody has changed its rows since.
+  await storeBackup(context, backup, contents, new Date(until));
   await removeNotes(context, backup);
 }

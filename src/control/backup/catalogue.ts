@@ -164,8 +164,8 @@ export class Catalogue {
   /** What a trial restore found. */
   async noteTrial(id: string, failure: ErrorJson | null): Promise<void> {
     await this.#query(
-      `UPDATE backups SET tried_at = $2, failure = $3,
-         verified_at = CASE WHEN $3::jsonb IS NULL THEN $2 END WHERE id = $1`,
+      `UPDATE backups SET tried_at = $2::timestamptz, failure = $3,
+         verified_at = CASE WHEN $3::jsonb IS NULL THEN $2::timestamptz END WHERE id = $1`,
       [id, this.#parts.clock.now(), failure && JSON.stringify(failure)],
     );
   }
@@ -198,7 +198,7 @@ export class Catalogue {
     }>(
       `SELECT t.slug, t.created_at, failed_at, (
          SELECT max(taken_at) FROM backups b
-         WHERE b.slug = t.slug AND b.state = 'whole' AND b.taken_at >= t.created_at - interval '1 minute') AS taken_at
+         WHERE b.slug = t.slug AND b.state = 'whole' AND b.reason IN ('scheduled', 'manual') AND b.taken_at >= t.created_at - interval '1 minute') AS taken_at
        FROM tenants t LEFT JOIN backup_failures f USING (slug)
        WHERE t.region = $1 AND t.state IN ('active', 'suspended')`,
       [region],

@@ -1,4 +1,4 @@
-import type { ListedObject, ObjectInfo, Objects } from "../../ports/objects.ts";
+import type { ListedObject, ObjectInfo, Objects, ObjectVersion } from "../../ports/objects.ts";
 
 /** The version of each object under a prefix that was the current one at some moment, by key. */
 export type FileVersions = Readonly<Record<string, ListedVersion>>;
@@ -13,24 +13,45 @@ interface ListedVersion {
 
 /** What is under the prefix now. Nobody may write there meanwhile. */
 export async function currentVersions(
-  objects: Pick<Objects, "list" | "listVersions">,
+  objects: Pick<Objects, "list" | "listVersions" | "head">,
   prefix: string,
 ): Promise<FileVersions> {
-  const current = new Set<string>();
-  for (let after: string | undefined = ""; after !== undefined; ) {
-    const page: Awaited<ReturnType<Objects["list"]>> = await objects.list({ prefix, after });
-    for (const { key } of page.objects) current.add(key);
-    after = page.next;
-  }
+  const versions = await versionsByKey(objects, prefix);
   const found: Record<string, ListedVersion> = {};
-  for (let after: string | undefined = ""; after !== undefined; ) {
-    const page: Awaited<ReturnType<Objects["listVersions"]>> = await objects.listVersions({ prefix, after });
-    for (const { key, versionId, size, etag, lastModified } of page.versions)
-      if (current.delete(key))
-        found[key] = { versionId, size, etag, lastModified: lastModified.toISOString() };
-    after = page.next;
+  for (let place: Place | undefined = {}; place; ) {
+    const page: Awaited<ReturnType<Objects["list"]>> = await objects.list({ prefix, ...place });
+    for (const { key } of page.objects) {
+      const known = versions.get(key);
+      // Which of several is the current one no list says.
+      const current = known?.length === 1 ? known[0] : await objects.head(key);
+      if (current) found[key] = toListed(current);
+    }
+    place = page.next === undefined ? undefined : { after: page.next };
   }
   return found;
+}
+
+type Place = { readonly after?: string };
+
+async function versionsByKey(
+  objects: Pick<Objects, "listVersions">,
+  prefix: string,
+): Promise<Map<string, ObjectVersion[]>> {
+  const versions = new Map<string, ObjectVersion[]>();
+  for (let place: Place | undefined = {}; place; ) {
+    const page: Awaited<ReturnType<Objects["listVersions"]>> = await objects.listVersions({
+      prefix,
+      ...place,
+    });
+    for (const version of page.versions)
+      versions.set(version.key, [...(versions.get(version.key) ?? []), version]);
+    place = page.next === undefined ? undefined : { after: page.next };
+  }
+  return versions;
+}
+
+function toListed({ versionId, size, etag, lastModified }: ObjectVersion): ListedVersion {
+  return { versionId, size, etag, lastModified: lastModified.toISOString() };
 }
 
 /** The objects as if those versions were the current ones still, for reading. */

@@ -107,9 +107,10 @@ function fileSteps(context: RegionContext): Part<"compare-files" | "note-files" 
     },
     "note-files": {
       run: async ({ slug, beforeId }) => {
+        const until = platform.clock.now().toISOString();
         const files = await currentVersions(objects, filesPrefix(slug));
         const { settings } = await archivedTenant(context, await findTenant(context, slug));
-        await writeNote(context, { slug, id: beforeId }, "state-before", { files, settings });
+        await writeNote(context, { slug, id: beforeId }, "state-before", { until, files, settings });
       },
     },
     "restore-files": {

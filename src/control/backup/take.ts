@@ -50,11 +50,12 @@ export async function takeBackup(
   }
 }
 
-/** Writes the archive of `contents` into the backup that was begun, and makes it count. */
+/** Writes the archive of `contents` into the backup that was begun, and makes it count; as of `takenAt`, if not of now. */
 export async function storeBackup(
   context: RegionContext,
   backup: UnfinishedBackup,
   contents: WriteArchiveOptions,
+  takenAt?: Date,
 ): Promise<Backup> {
   const catalogue = catalogueOf(context);
   const { clock, objects } = context.platform;
@@ -62,7 +63,7 @@ export async function storeBackup(
     catalogue.touch(backup.id),
   );
   try {
-    const written = await writeSealed(context, backup, contents);
+    const written = { ...(await writeSealed(context, backup, contents)), ...(takenAt && { takenAt }) };
     const { id, slug, region, tenantCreatedAt, reason } = backup;
     const record = formatRecord({ id, slug, region, tenantCreatedAt, reason, ...written });
     // Last: where the record is, the archive is whole.

@@ -1,6 +1,6 @@
 import type { Backup } from "../../core/backup/backup.ts";
 import { archiveKey } from "../../core/backup/key.ts";
-import { type ErrorJson, fault, toRowhouseError } from "../../core/error.ts";
+import { type ErrorJson, fault, fromErrorJson, toRowhouseError } from "../../core/error.ts";
 import { hasEnded } from "../../core/workflow/state.ts";
 import type { WorkflowDefinition } from "../../ports/workflows.ts";
 import type { RegionContext } from "../region-context.ts";
@@ -86,8 +86,7 @@ export async function tryBackup(context: RegionContext, backup: Pick<Backup, "id
     seen = execution.history.length;
     if (!hasEnded(execution.state)) continue;
     await workflows.forget(id);
-    if (execution.error)
-      throw fault(execution.error.code, "The trial restore could not be done.", { cause: execution.error });
+    if (execution.error) throw fromErrorJson(execution.error);
     return;
   }
 }

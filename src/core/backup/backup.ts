@@ -3,6 +3,11 @@ export const backupReasons = ["scheduled", "manual", "before-restore", "before-i
 
 export type BackupReason = (typeof backupReasons)[number];
 
+/** True for what a restore or import has replaced: the tenant went on from another state. */
+export function isStateBefore(reason: BackupReason): boolean {
+  return reason === "before-restore" || reason === "before-import";
+}
+
 /** What is known of a whole backup; all but the last three lies beside its archive, too. */
 export interface Backup {
   readonly id: string;

@@ -1,11 +1,12 @@
 import { fault } from "../error.ts";
-import type { Backup } from "./backup.ts";
+import { type Backup, isStateBefore } from "./backup.ts";
 
 /**
  * The backup that a restore takes: the one named, or else the newest that is not after `at` (any, without it) and that
- * no trial restore has found bad. @throws E_BACKUP_NOT_FOUND with what there is
+ * no trial restore has found bad. What a restore has replaced is taken by its name alone: it is not what the tenant had
+ * from then on. @throws E_BACKUP_NOT_FOUND with what there is
  */
-export function chooseBackup<Candidate extends Pick<Backup, "id" | "takenAt" | "failure">>(
+export function chooseBackup<Candidate extends Pick<Backup, "id" | "takenAt" | "reason" | "failure">>(
   backups: readonly Candidate[],
   wish: { readonly slug: string; readonly id?: string; readonly at?: Date },
 ): Candidate {
@@ -16,7 +17,7 @@ export function chooseBackup<Candidate extends Pick<Backup, "id" | "takenAt" | "
     throw fault("E_BACKUP_NOT_FOUND", `The tenant "${slug}" has no backup "${id}".`);
   }
   const newestFirst = backups
-    .filter(({ failure }) => failure === null)
+    .filter(({ failure, reason }) => failure === null && !isStateBefore(reason))
     .toSorted((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
   const chosen = newestFirst.find(({ takenAt }) => at === undefined || takenAt <= at);
   if (chosen) return chosen;
@@ -25,7 +26,7 @@ export function chooseBackup<Candidate extends Pick<Backup, "id" | "takenAt" | "
     "E_BACKUP_NOT_FOUND",
     oldest && at
       ? `The tenant "${slug}" has no backup from ${at.toISOString()} or before; the oldest is of ${oldest.takenAt.toISOString()}.`
-      : `The tenant "${slug}" has no backup yet${backups.length > 0 ? " that a trial restore gave back" : ""}.`,
+      : `The tenant "${slug}" has no backup yet${backups.length > 0 ? " but those that must be named" : ""}.`,
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Backup } from "./backup.ts";
+import { type Backup, isStateBefore } from "./backup.ts";
 
 const hourMilliseconds = 3_600_000;
 const dayMilliseconds = 86_400_000;
@@ -28,14 +28,16 @@ export function expiredBackups(
   );
   const isYoung = ({ takenAt }: RetainedBackup) =>
     tenant.now.getTime() - takenAt.getTime() < policy.daily * dayMilliseconds;
+  // What a restore has replaced is no step on the tenant's way, and stands for no hour of it.
+  const onItsWay = newestFirst.filter(({ reason }) => !isStateBefore(reason));
   const kept = new Set<RetainedBackup | undefined>();
-  if (tenant.live) {
-    kept.add(newestFirst[0]);
-    kept.add(newestFirst.find(({ verifiedAt }) => verifiedAt !== null));
+  for (const some of tenant.live ? [newestFirst, onItsWay] : []) {
+    kept.add(some[0]);
+    kept.add(some.find(({ verifiedAt }) => verifiedAt !== null));
   }
   const lasts = [
-    ...lastOfEach(newestFirst, hourMilliseconds, policy.hourly),
-    ...lastOfEach(newestFirst, dayMilliseconds, policy.daily),
+    ...lastOfEach(onItsWay, hourMilliseconds, policy.hourly),
+    ...lastOfEach(onItsWay, dayMilliseconds, policy.daily),
   ];
   for (const backup of lasts) if (tenant.live || isYoung(backup)) kept.add(backup);
   for (const backup of newestFirst) if (backup.reason !== "scheduled" && isYoung(backup)) kept.add(backup);

@@ -4,6 +4,7 @@ import { createApi } from "../../api/app.ts";
 import type { ApiDependencies } from "../../api/dependencies.ts";
 import { createPageSignups } from "../../api/page-signups.ts";
 import { createPages } from "../../api/pages.ts";
+import type { Recoveries } from "../../control/recovery/recoveries.ts";
 import type { RegionControl } from "../../control/region-control.ts";
 import type { Regions } from "../../control/regions/regions.ts";
 import type { StatusDocument } from "../../control/status.ts";
@@ -24,7 +25,10 @@ export interface EntrancesOptions {
   readonly directory: OpenDirectory;
   /** Those that may be used, as they come and go. */
   readonly regions: ReadonlyMap<string, RegionControl>;
+  /** Those that have failed over, as they come and go. */
+  readonly fenced: ReadonlySet<string>;
   readonly regionStacks: Regions;
+  readonly recoveries: Recoveries;
   readonly checkResidency: ApiDependencies["checkResidency"];
   readonly status: () => Promise<StatusDocument>;
   readonly log: (entry: LogEntry) => void;
@@ -54,6 +58,8 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     idempotencyKeys: directory.idempotencyKeys,
     regions,
     regionStacks,
+    fenced: options.fenced,
+    recoveries: options.recoveries,
     operators: directory.operators,
     checkResidency: options.checkResidency,
     clock,
@@ -67,6 +73,7 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
         return live.current.config;
       },
       regions,
+      fenced: options.fenced,
       idempotencyKeys: directory.idempotencyKeys,
       tenantUrl: (slug) => tenantUrl(settings, slug),
     }),
@@ -100,7 +107,13 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     onFault,
   });
   await dns.listen();
-  const server = serve({ fetch: api.fetch, hostname: settings.host, port: plan.api });
+  const server = serve({
+    fetch: api.fetch,
+    hostname: settings.host,
+    port: plan.api,
+    // An archive may come in for hours.
+    serverOptions: { requestTimeout: 0 },
+  });
   if (!server.listening) await once(server, "listening");
   return {
     close: async () => {
