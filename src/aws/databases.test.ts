@@ -47,6 +47,10 @@ databasesContract("RDS", async () => {
       administrator: (name) => databases.administrator(name),
       describe: (name) => databases.describe(name),
       list: () => databases.list(),
+      failOver: async (name) => {
+        await databases.failOver(name);
+        await plane?.failOver(awsNames.database(resources.prefix, name));
+      },
       delete: (name) => databases.delete(name),
     },
     zones: ["a", "b"],

@@ -4,6 +4,7 @@ import {
   DeleteDBInstanceCommand,
   ModifyDBInstanceCommand,
   paginateDescribeDBInstances,
+  RebootDBInstanceCommand,
   StartDBInstanceCommand,
 } from "@aws-sdk/client-rds";
 import { checkServerName, isServerName } from "../core/database/server-name.ts";
@@ -13,6 +14,7 @@ import type { DatabaseServerStatus, Databases } from "../ports/databases.ts";
 import { isAwsError } from "./fault.ts";
 import {
   type AdministerParts,
+  notFound,
   notFoundNames,
   type OpenParts,
   RdsAddresses,
@@ -89,6 +91,30 @@ class RdsDatabases extends RdsLogins implements Databases {
       found.push(...own.map((instance) => describeInstance(serverOf(instance, this.prefix), instance)));
     }
     return found.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /**
+   * RDS makes the standby the primary while it restarts the instance, and says so at once. That the zones changed their
+   * roles it says minutes later, so nothing waits for that.
+   */
+  async failOver(name: string): Promise<void> {
+    const instance = await this.find(name);
+    const { server } = statusMeaning(instance?.DBInstanceStatus);
+    if (!instance || server === "deleting") throw notFound(name);
+    if (!instance.MultiAZ) throw fault("E_STANDBY_BEHIND", `The database server ${name} has no standby.`);
+    if (server !== "available") throw notNowFault(instance);
+    const { DBInstanceIdentifier } = instance;
+    await this.rds
+      .send(new RebootDBInstanceCommand({ DBInstanceIdentifier, ForceFailover: true }))
+      .catch((error: unknown) => {
+        ignoreState(error);
+        throw notNowFault(instance);
+      });
+    await this.#until(name, "is not available again", async () => {
+      const found = await this.find(name);
+      if (isBroken(found?.DBInstanceStatus)) throw brokenFault(found ?? instance);
+      return found && isReady(found) ? "done" : { is: found?.DBInstanceStatus };
+    });
   }
 
   async delete(name: string): Promise<void> {
@@ -191,6 +217,11 @@ function isReady({ DBInstanceStatus, Endpoint, LatestRestorableTime }: DBInstanc
 /** The instance is in a state that does not allow it just now. */
 function ignoreState(error: unknown): void {
   if (!isAwsError(error, ...stateNames)) throw error;
+}
+
+function notNowFault({ DBInstanceIdentifier, DBInstanceStatus }: DBInstance): Error {
+  const reason = `RDS does not fail the instance ${DBInstanceIdentifier} over while it is "${DBInstanceStatus}".`;
+  return fault("E_STANDBY_BEHIND", reason);
 }
 
 function brokenFault({ DBInstanceIdentifier, DBInstanceStatus }: DBInstance): Error {

@@ -94,6 +94,21 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
     return Promise.all(states.map((state) => this.#view(state).describe(state)));
   }
 
+  async failOver(name: string): Promise<void> {
+    await this.#oneAtATime(name, async () => {
+      const state = await readServer(this.#options.folder, name);
+      if (state?.phase !== "ready") throw fault("E_NOT_FOUND", `There is no database server "${name}".`);
+      const server = this.#open(state);
+      try {
+        await server.failOver();
+        // Nobody else would start the old primary as the standby.
+        if (!this.#watching) await server.comeUp({ inSync: true });
+      } finally {
+        await this.#followOrClose(name, server);
+      }
+    });
+  }
+
   async delete(name: string): Promise<void> {
     await this.#oneAtATime(name, async () => {
       const state = await readServer(this.#options.folder, name);

@@ -104,6 +104,21 @@ export function databasesContract(
       expect(await databases.endpoint(server)).toBe(await databases.endpoint(server));
     });
 
+    test("fails over on purpose: it takes writes at once, with every row of before, and has a standby again", async () => {
+      await using({}, (client) => client.query("CREATE TABLE outlives AS SELECT 1 AS id"));
+      await databases.failOver(server);
+      const ids = await using({}, async (client) => {
+        await client.query("INSERT INTO outlives VALUES (2)");
+        return (await client.query("SELECT id FROM outlives ORDER BY id")).rows;
+      });
+      expect(ids).toEqual([{ id: 1 }, { id: 2 }]);
+      const isWhole = async () => (await databases.describe(server))?.status;
+      await expect.poll(isWhole, { timeout: 30_000 }).toBe("available");
+      const after = await databases.describe(server);
+      expect([after?.primary?.zone, after?.standby?.zone].toSorted()).toEqual(zones.toSorted());
+      await expect(databases.failOver("unknown")).rejects.toEqual(notFound);
+    });
+
     test("knows nothing under another name", async () => {
       expect(await databases.describe("unknown")).toBeUndefined();
       await expect(databases.endpoint("unknown")).rejects.toEqual(notFound);

@@ -33,6 +33,10 @@ export function oneServer(
     },
     describe: async (asked) => (asked === name ? status : undefined),
     list: async () => [status],
+    failOver: async (asked) => {
+      check(asked);
+      throw fault("E_STANDBY_BEHIND", "The tests' database server has no standby.");
+    },
     /** Its end is the process's. */
     delete: async () => {},
   };

@@ -1,4 +1,5 @@
 import { inject } from "vitest";
+import { fault } from "../../src/core/error.ts";
 import type { DatabaseEndpoint, Databases } from "../../src/ports/databases.ts";
 
 /** The test run's one Postgres under every server name: real SQL, without the engine that starts servers. */
@@ -18,6 +19,9 @@ export function oneServer(): Databases {
     administrator: async () => ({ user: "postgres", password: "" }),
     describe,
     list: async () => [await describe("shared-1")],
+    failOver: async () => {
+      throw fault("E_STANDBY_BEHIND");
+    },
     delete: async () => {},
   };
 }

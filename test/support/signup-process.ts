@@ -65,6 +65,7 @@ const databases: Databases = {
   administrator: async () => administrator,
   describe: async () => server,
   list: async () => [server],
+  failOver: async () => {},
   delete: async () => {},
 };
 const administration = new Administration(databases);

@@ -96,6 +96,7 @@ export class RdsLogins extends RdsAddresses implements Pick<Databases, "endpoint
   }
 }
 
-function notFound(name: string): Error {
+/** What is said of a server that is not there. */
+export function notFound(name: string): Error {
   return fault("E_NOT_FOUND", `There is no database server "${name}".`);
 }

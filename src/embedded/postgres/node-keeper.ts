@@ -23,9 +23,9 @@ export class NodeKeeper {
     return this.#fault;
   }
 
-  /** One look at the node, and a start if it is down. Does not wait until it takes connections. */
-  async keep(configuration: NodeConfiguration): Promise<NodeLiveness> {
-    const found = await this.node.look();
+  /** One look at the node (or the one given), and a start if it is down. Does not wait until it takes connections. */
+  async keep(configuration: NodeConfiguration, seen?: NodeLiveness): Promise<NodeLiveness> {
+    const found = seen ?? (await this.node.look());
     if (found.status === "running") {
       this.#succeeded();
       await this.node.configure(configuration);

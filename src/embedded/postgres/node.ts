@@ -7,7 +7,7 @@ import type { DatabaseNodeStatus } from "../../ports/databases.ts";
 import { isAlive, type ProcessRecord, type ProcessTable } from "../processes.ts";
 import type { PostgresBinaries } from "./binaries.ts";
 import { type NodeConfiguration, renderAuthentication, renderConfiguration } from "./configuration.ts";
-import { postgresFault, withDataDirectory, writeDataFile } from "./data-folder.ts";
+import { makeFolder, postgresFault, withDataDirectory, writeDataFile } from "./data-folder.ts";
 import { killStrays, lockFileLines, lockFilePid } from "./strays.ts";
 
 export interface NodePlace {
@@ -25,6 +25,8 @@ export interface NodePlace {
   readonly clock: Clock;
 }
 
+/** A node whose folder has this file starts as a standby. */
+const standbySignal = "standby.signal";
 const clearingAttempts = 4;
 const clearingPauseMilliseconds = 50;
 
@@ -116,7 +118,7 @@ export class PostgresNode {
     if ((await readFile(path, "utf8").catch(() => "")) !== text) {
       await writeDataFile(path, text, this.place.binaries.user);
     }
-    signalReload(pid);
+    signal(pid, "SIGHUP");
     this.#applied = text;
   }
 
@@ -125,6 +127,37 @@ export class PostgresNode {
     await this.place.processes.terminate(this.place.processName, { signal, graceMilliseconds });
     await killStrays(this.place.dataFolder, this.place.clock);
     this.#record = undefined;
+  }
+
+  /**
+   * Ends all processes of the data folder for certain, stopped and hung ones too; returns when none is left. One that
+   * a starter which was itself killed still sets going comes up as a standby, and so takes no writes.
+   */
+  async fence(): Promise<void> {
+    const { dataFolder, binaries, clock, processes, processName } = this.place;
+    await writeDataFile(join(dataFolder, standbySignal), "", binaries.user).catch(unlessMissing);
+    await processes.terminate(processName, { signal: "SIGKILL", graceMilliseconds: 0 });
+    // A postmaster may have forked between two looks.
+    while ((await killStrays(dataFolder, clock)) > 0);
+    this.#record = undefined;
+  }
+
+  /** Removes a folder inside the data folder with all in it, and makes it anew; for a node that does not run. */
+  async emptyFolder(name: string): Promise<void> {
+    const path = join(this.place.dataFolder, name);
+    await rm(path, { recursive: true, force: true });
+    await makeFolder(path, this.place.binaries.user);
+  }
+
+  /**
+   * Has a running standby end its recovery and begin a new timeline, as `pg_ctl promote` does; it takes writes some
+   * time after. Without effect on a node that is none.
+   */
+  async promote(): Promise<void> {
+    const { status, pid } = await this.look();
+    if (status !== "running" || pid === undefined) return;
+    await writeDataFile(join(this.place.dataFolder, "promote"), "", this.place.binaries.user);
+    signal(pid, "SIGUSR1");
   }
 
   /** Why the process that was last started here ended. */
@@ -138,7 +171,7 @@ export class PostgresNode {
   async #writeFiles(configuration: NodeConfiguration): Promise<void> {
     const { dataFolder, binaries, host } = this.place;
     const text = renderConfiguration(configuration);
-    const signalFile = join(dataFolder, "standby.signal");
+    const signalFile = join(dataFolder, standbySignal);
     await Promise.all([
       writeDataFile(join(dataFolder, "postgresql.conf"), text, binaries.user),
       writeDataFile(join(dataFolder, "pg_hba.conf"), renderAuthentication(host), binaries.user),
@@ -164,13 +197,17 @@ async function isFree(host: string, port: number): Promise<boolean> {
   return true;
 }
 
-function signalReload(pid: number): void {
+function signal(pid: number, name: "SIGHUP" | "SIGUSR1"): void {
   try {
-    process.kill(pid, "SIGHUP");
+    process.kill(pid, name);
   } catch (error) {
-    // It ended just now; its next start reads the file.
+    // It ended just now; its next start reads what the signal was about.
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
 function portFault(host: string, port: number): RowhouseError {

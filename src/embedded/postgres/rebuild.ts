@@ -47,7 +47,7 @@ export class StandbyRebuild {
     readonly release: () => Promise<void>;
   }): void {
     const { primary, standby, liveness, disconnectedMilliseconds, release } = options;
-    const patience = liveness.status === "starting" ? startingPatienceMilliseconds : patienceMilliseconds;
+    const patience = this.#patience(liveness);
     if (this.#running || disconnectedMilliseconds < patience) return;
     if (primary.clock.elapsedMilliseconds() < this.#notBefore) return;
     // Another copy would not free the port.
@@ -58,6 +58,11 @@ export class StandbyRebuild {
         this.#log(`the standby could not be rebuilt: ${toRowhouseError(error).message}`);
         this.#finished(this.#failures + 1, primary);
       });
+  }
+
+  #patience(standby: NodeLiveness): number {
+    if (this.#record.state.diverged !== undefined) return 0;
+    return standby.status === "starting" ? startingPatienceMilliseconds : patienceMilliseconds;
   }
 
   /** Resolves when no rebuild runs. */
@@ -91,6 +96,10 @@ export class StandbyRebuild {
       // The old copy stays until the new one is whole, and goes under another name: half removed it could be started.
       await rename(dataFolder, unfinishedFolder(this.#record.folder)).catch(unlessMissing);
       await rename(copy, dataFolder);
+      await this.#record.change((state) => {
+        const { diverged, ...rest } = state;
+        return diverged === undefined ? state : rest;
+      });
     } finally {
       await removeDataFolders(this.#record.folder, "unfinished");
     }

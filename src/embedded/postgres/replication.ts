@@ -9,7 +9,7 @@ const joinLagBytes = 16 * 1024 * 1024;
 
 /** What a primary says of its standby. */
 export interface StandbyView {
-  /** There is a connection from the standby, be it still catching up. */
+  /** The standby gets the log, be it still catching up: one that can't be given what it asks for connects too, and again. */
   readonly isConnected: boolean;
   readonly isStreaming: boolean;
   /** Commits wait for it, as its connection sees the configuration. */
@@ -24,7 +24,7 @@ export interface StandbyView {
 }
 
 const viewSql = `
-  SELECT r.pid IS NOT NULL AS "isConnected",
+  SELECT coalesce(r.state <> 'startup', false) AS "isConnected",
     coalesce(r.state = 'streaming', false) AS "isStreaming",
     coalesce(r.sync_state = 'sync', false) AS "isSynchronous",
     -- Unknown counts as much: a standby that just connected has not reported yet.

@@ -26,6 +26,17 @@ export interface ServerState {
    * acknowledged, so whoever reads `true` may promote the standby.
    */
   readonly inSync: boolean;
+  /**
+   * Zone of the standby that is being made the primary, written before it begins to take writes: from then on the
+   * primary of before must not run again as one.
+   */
+  readonly promoting?: string;
+  /**
+   * Zone of a node that was the primary until it was ended by force: it may have written what its successor never got.
+   * It must not follow the new primary before its data are replaced: it would report positions in a log that went
+   * another way, and a commit would count as being there that is not.
+   */
+  readonly diverged?: string;
   /** Ciphertexts. */
   readonly passwords: { readonly administrator: string; readonly replication: string };
 }

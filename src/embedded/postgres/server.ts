@@ -8,11 +8,13 @@ import type { PostgresBinaries } from "./binaries.ts";
 import { type NodeConfiguration, standbyName } from "./configuration.ts";
 import { syncDataFolder } from "./copy-folder.ts";
 import { buildPair, removeDataFolders } from "./creation.ts";
+import { Failover } from "./failover.ts";
 import { NodeMonitor } from "./monitor.ts";
 import { type NodeLiveness, PostgresNode } from "./node.ts";
 import { NodeKeeper } from "./node-keeper.ts";
 import { StandbyRebuild } from "./rebuild.ts";
 import { isHeard, type StandbyView, viewStandby } from "./replication.ts";
+import { RoleKeeper } from "./role-keeper.ts";
 import { ServerRecord } from "./server-record.ts";
 import { removeServer, type ServerState, standbyZone } from "./server-state.ts";
 import { ensureSlotSql } from "./standby.ts";
@@ -50,6 +52,8 @@ export class PostgresServer {
   readonly #monitors: ReadonlyMap<string, NodeMonitor>;
   readonly #synchrony: Synchrony;
   readonly #rebuild: StandbyRebuild;
+  readonly #failover: Failover;
+  readonly #roles: RoleKeeper;
   #tick: Promise<void> | undefined;
   /** What a crash left of a rebuild is removed. */
   #isTidy = false;
@@ -82,6 +86,21 @@ export class PostgresServer {
       ended: this.#ended.signal,
       primary: () => this.#keeper(record.state.primary).node.place,
       configurePrimary: () => this.#configurePrimary(),
+    });
+    this.#failover = new Failover({
+      record,
+      log,
+      ended: this.#ended.signal,
+      synchrony: this.#synchrony,
+      keeper: (zone) => this.#keeper(zone),
+      monitor: (zone) => this.#monitor(zone),
+      configuration: (zone) => this.#configuration(zone),
+    });
+    this.#roles = new RoleKeeper({
+      record,
+      log,
+      keeper: (zone) => this.#keeper(zone),
+      failover: this.#failover,
     });
   }
 
@@ -150,6 +169,21 @@ export class PostgresServer {
     return this.#tick;
   }
 
+  /**
+   * Makes the standby the primary on purpose, and resolves when it takes writes. The old one follows it from then on.
+   * @throws E_STANDBY_BEHIND, E_DATABASE_UNAVAILABLE
+   */
+  async failOver(): Promise<void> {
+    while (this.#tick) await this.#tick.catch(() => {});
+    const handingOver = this.#handOver();
+    this.#tick = handingOver
+      .catch(() => {})
+      .finally(() => {
+        this.#tick = undefined;
+      });
+    return handingOver;
+  }
+
   /** What is known of the server now; `state` as its file says it. Never waits long for a dead node. */
   async describe(state: ServerState): Promise<DatabaseServerStatus> {
     const look = async (zone: string) => {
@@ -203,17 +237,24 @@ export class PostgresServer {
     if (this.#ended.signal.aborted) return;
     if (!this.#isTidy) await removeDataFolders(this.#record.folder, "unfinished");
     this.#isTidy = true;
+    const seen = await this.#lookAtBoth();
+    if (this.#record.state.phase === "ready" && (await this.#roles.settle(seen))) {
+      this.#forgetSights();
+      return;
+    }
     const { state } = this.#record;
     const zone = standbyZone(state);
     const [primary, standby] = await Promise.all([
-      this.#keep(state.primary),
-      this.#rebuild.isRunning ? ({ status: "down" } as const) : this.#keep(zone),
+      this.#keep(state.primary, seen.primary),
+      // One that has diverged is replaced and not started.
+      seen.isRebuilding || state.diverged === zone ? seen.standby : this.#keep(zone, seen.standby),
     ]);
     if (primary.status !== "running" || primary.pid === undefined) return;
     const now = this.#environment.clock.elapsedMilliseconds();
     if (primary.pid !== this.#primaryPid || this.#rebuild.isRunning) this.#connectedAt = now;
     if (primary.pid !== this.#primaryPid) this.#heardAt = now;
     this.#primaryPid = primary.pid;
+    this.#roles.feel(now);
     if (now < this.#nextViewAt && standby.status === "running") return;
     const view = await this.#look(zone, now);
     if (!view || this.#ended.signal.aborted) return;
@@ -225,6 +266,41 @@ export class PostgresServer {
       disconnectedMilliseconds: now - this.#connectedAt,
       release: () => this.#synchrony.release(),
     });
+  }
+
+  async #lookAtBoth(): Promise<Parameters<RoleKeeper["settle"]>[0]> {
+    const { state } = this.#record;
+    const [primary, standby] = await Promise.all([
+      this.#keeper(state.primary).node.look(),
+      this.#keeper(standbyZone(state)).node.look(),
+    ]);
+    const { isRunning: isRebuilding } = this.#rebuild;
+    // What runs there is neither what was nor what will be.
+    return { primary, standby: isRebuilding ? { status: "down" } : standby, isRebuilding };
+  }
+
+  #forgetSights(): void {
+    this.#view = undefined;
+    this.#nextViewAt = 0;
+    this.#primaryPid = undefined;
+  }
+
+  async #handOver(): Promise<void> {
+    const { primary, standby } = await this.#lookAtBoth();
+    const { name, inSync } = this.#record.state;
+    if (!inSync || standby.status !== "running") throw fault("E_STANDBY_BEHIND");
+    if (primary.status !== "running")
+      throw fault("E_DATABASE_UNAVAILABLE", `The primary of ${name} is ${primary.status}.`);
+    const view = await this.#look(
+      standbyZone(this.#record.state),
+      this.#environment.clock.elapsedMilliseconds(),
+    );
+    if (!view || !isHeard(view) || !view.isSynchronous) throw fault("E_STANDBY_BEHIND");
+    try {
+      await this.#failover.handOver();
+    } finally {
+      this.#forgetSights();
+    }
   }
 
   /** Asks the primary of the standby, and remembers what it says. */
@@ -250,8 +326,8 @@ export class PostgresServer {
     return isProtected || (!inSync && !this.#synchrony.isWaitedFor);
   }
 
-  async #keep(zone: string): Promise<NodeLiveness> {
-    return this.#keeper(zone).keep(await this.#configuration(zone));
+  async #keep(zone: string, seen: NodeLiveness): Promise<NodeLiveness> {
+    return this.#keeper(zone).keep(await this.#configuration(zone), seen);
   }
 
   async #configurePrimary(): Promise<void> {

@@ -7,9 +7,9 @@ import { processIdentity } from "../process-identity.ts";
 /**
  * Ends every process of a data folder whose recorded postmaster is dead: backends that did not notice its death yet,
  * and a postmaster whose starter was killed before it could record it. Postgres refuses to start while one lives.
- * Killing them is safe: whatever they write now would be lost in the recovery that follows.
+ * Killing them is safe: whatever they write now would be lost in the recovery that follows. Returns how many there were.
  */
-export async function killStrays(dataFolder: string, clock: Clock): Promise<void> {
+export async function killStrays(dataFolder: string, clock: Clock): Promise<number> {
   const pids =
     process.platform === "linux" ? await straysOfProc(dataFolder) : await strayOfLockFile(dataFolder);
   for (const pid of pids) {
@@ -20,6 +20,7 @@ export async function killStrays(dataFolder: string, clock: Clock): Promise<void
     }
   }
   while (pids.some((pid) => processIdentity(pid) !== undefined)) await clock.sleep(5);
+  return pids.length;
 }
 
 /** Every process of Postgres works inside its data folder; one that just began has it open, or in its arguments. */

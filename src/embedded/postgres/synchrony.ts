@@ -3,6 +3,7 @@ import { connect } from "../../postgres/connect.ts";
 import type { NodePlace } from "./node.ts";
 import { nextReplicationStep, type StandbyView } from "./replication.ts";
 import type { ServerRecord } from "./server-record.ts";
+import type { ServerState } from "./server-state.ts";
 
 /** Decides whether a primary's commits wait for its standby, and keeps `inSync` true only while they all do. */
 export class Synchrony {
@@ -64,6 +65,13 @@ export class Synchrony {
     await this.#record.change((state) => (state.inSync ? { ...state, inSync: false } : state));
     this.#isWaitedFor = false;
     await this.#configurePrimary();
+  }
+
+  /** The pair's roles change: what was on its way counts no more, and the new primary's commits wait for none yet. */
+  async startOver(change: (state: ServerState) => ServerState): Promise<void> {
+    this.#releases++;
+    await this.#record.change((state) => ({ ...change(state), inSync: false }));
+    this.#isWaitedFor = false;
   }
 
   /** Resolves when nothing is on its way. */

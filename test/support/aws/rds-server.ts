@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fault } from "../../../src/core/error.ts";
 import type { Databases } from "../../../src/ports/databases.ts";
 import { generatePassword } from "../../../src/postgres/scram.ts";
 import { freePort } from "../postgres-server.ts";
@@ -26,6 +27,9 @@ export async function startRdsServer(): Promise<{ readonly databases: Databases;
       administrator: async () => administrator,
       describe,
       list: async () => [await describe("shared-1")],
+      failOver: async () => {
+        throw fault("E_STANDBY_BEHIND");
+      },
       delete: async () => {},
     },
     stop: async () => {
