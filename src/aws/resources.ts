@@ -74,6 +74,8 @@ export const awsNames = {
   /** In the region; the other end's is in the control region and names the region. */
   peeringStack: (prefix: string) => `${prefix}-peering`,
   peeringAcceptStack: (prefix: string, region: string) => `${prefix}-peering-${region}`,
+  /** In each of two regions; it names the other one. */
+  linkStack: (prefix: string, other: string) => `${prefix}-link-${other}`,
   /** Of a region, or of the control plane: `region` is "global" then. Buckets share one namespace over all accounts. */
   bucket: (prefix: string, region: string, accountId: string) => `${prefix}-${region}-${accountId}`,
   keyAlias: (prefix: string) => `alias/${prefix}`,
@@ -87,6 +89,8 @@ export const awsNames = {
    */
   replica: (prefix: string, source: string, server: string) =>
     `${prefix}-replica-${createHash("sha256").update(`${source}/${server}`).digest("hex").slice(0, 16)}`,
+  /** IAM's pattern of all such instances. */
+  replicas: (prefix: string) => `${prefix}-replica-*`,
   /** Secrets Manager secret beside it, with the login of its source's administrator. */
   replicaSecret: (prefix: string, source: string, server: string) => `${prefix}/replicas/${source}/${server}`,
   /** Secrets Manager secret `{ "username", "password" }` of one of the control plane's own databases. */

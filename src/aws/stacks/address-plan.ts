@@ -26,6 +26,11 @@ export function controlCidr(network: number): string {
   return block(network, tiers.control.first, 21);
 }
 
+/** All data subnets of a network as one block: where its databases are. */
+export function dataCidr(network: number): string {
+  return block(network, tiers.data.first, 19);
+}
+
 function block(network: number, third: number, mask: number): string {
   const [first, second] = vpcCidr(network).split(".");
   return `${first}.${second}.${third}.0/${mask}`;

@@ -3,6 +3,7 @@ import { awsNames } from "../resources.ts";
 import { addEdgeStack } from "./edge-stack.ts";
 import { addGlobalStack } from "./global-stack.ts";
 import type { Layout } from "./layout.ts";
+import { addLinkAccept, addLinkRequest, linkedPairs } from "./link-stacks.ts";
 import { addPeeringAccept, addPeeringRequest } from "./peering-stacks.ts";
 import { addRegionStack } from "./region-stack.ts";
 import type { RowhouseStack } from "./stack.ts";
@@ -57,5 +58,12 @@ function addStacks(app: App, layout: Layout): Parts<RowhouseStack> {
         return [region, { request, accept: addPeeringAccept(app, layout, { ...ends, request: at }) }];
       }),
     ),
+    links: linkedPairs(regions).map((pair) => {
+      const [region, other] = pair;
+      const request = addLinkRequest(app, layout, { region, other });
+      const at = { stackName: request.stackName, region };
+      const accept = addLinkAccept(app, layout, { region: other, other: region, request: at });
+      return { regions: pair, request, accept };
+    }),
   };
 }

@@ -44,7 +44,7 @@ test("what has a name in IAM is limited to the prefix and the account", () => {
 
 /** What the handlers of the types could also do, for properties that no template has. */
 const unusedProperties =
-  /^(autoscaling:(?!Create|Delete|Update|Describe)|ec2:(.*(Vpn|EncryptionControl|AddressTransfer).*)|cloudfront:.*(ConnectionGroup|VpcOrigin)|route53:(AssociateVPC|.*QueryLogging|UpdateHostedZoneFeatures)|ec2:ModifyVpcPeeringConnectionOptions)/;
+  /^(iam:(Attach|Detach)(Group|User)Policy|autoscaling:(?!Create|Delete|Update|Describe)|ec2:(.*(Vpn|EncryptionControl|AddressTransfer).*)|cloudfront:.*(ConnectionGroup|VpcOrigin)|route53:(AssociateVPC|.*QueryLogging|UpdateHostedZoneFeatures)|ec2:ModifyVpcPeeringConnectionOptions)/;
 
 test("it allows what CloudFormation's own handlers need to make and remove each type of the templates", async () => {
   const types = new Set(

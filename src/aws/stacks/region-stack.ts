@@ -15,7 +15,7 @@ import { addDatabase, addDatabaseGroup } from "./database.ts";
 import { addFoundation, type Foundation } from "./foundation.ts";
 import { type Layout, registryTableNames } from "./layout.ts";
 import { addAlarmTopic, addScaling } from "./messaging.ts";
-import { controllerStatements } from "./permissions/controller.ts";
+import { controllerStatements, controllerStatementsElsewhere } from "./permissions/controller.ts";
 import { instanceStatements } from "./permissions/instance.ts";
 import type { PolicyStatement } from "./permissions/statement.ts";
 import { addSecurityGroup, allow, cachePort, postgresPort } from "./security-groups.ts";
@@ -87,6 +87,8 @@ export function addRegionStack(
     VpcId: network.vpcId,
     BalancerDnsName: balancer.dnsName,
     TargetGroupArn: balancer.targetGroupArn,
+    DataRouteTable: network.dataRouteTable,
+    ControllerSecurityGroup: tiers.controller,
     AlarmTopicArn: topics.alarms,
   });
   for (const zone of zones) {
@@ -218,7 +220,11 @@ function addServers(stack: RowhouseStack, layout: Layout, options: ServersOption
   const { keyArn, network, balancer } = foundation;
   const scope = { stack, bucket, keyArn, registryTable: registryTableNames.region(prefix) };
   const image = addImage(stack);
-  const add = (program: "app" | "worker" | "controller", statements: readonly PolicyStatement[]) =>
+  const add = (
+    program: "app" | "worker" | "controller",
+    statements: readonly PolicyStatement[],
+    furtherStatements: readonly PolicyStatement[] = [],
+  ) =>
     addServer(stack, {
       program,
       instanceType: config.aws.instanceTypes[program],
@@ -226,6 +232,7 @@ function addServers(stack: RowhouseStack, layout: Layout, options: ServersOption
       userData: layout.userData({ program, region: stack.at.region, prefix, bucket }),
       securityGroupId: tiers[program],
       statements,
+      furtherStatements,
     });
   const fleets = (["app", "worker"] as const).map((fleet) => {
     const server = add(fleet, instanceStatements(scope));
@@ -245,6 +252,13 @@ function addServers(stack: RowhouseStack, layout: Layout, options: ServersOption
       hostedZoneId: options.hostedZoneId,
       targetGroupArn: balancer.targetGroupArn,
       fleets,
+    }),
+    controllerStatementsElsewhere({
+      stack,
+      controlRegion: config.aws.controlRegion,
+      regions: Object.keys(config.regions),
+      tables: { global: registryTableNames.global(prefix), region: registryTableNames.region(prefix) },
+      recovery: config.regions[stack.at.region]?.recovery,
     }),
   );
   const subnets = Object.values(network.subnets.control);

@@ -1,7 +1,7 @@
 import { CfnParameter } from "aws-cdk-lib";
 import { CfnAutoScalingGroup } from "aws-cdk-lib/aws-autoscaling";
 import { CfnLaunchTemplate } from "aws-cdk-lib/aws-ec2";
-import { CfnInstanceProfile, CfnRole } from "aws-cdk-lib/aws-iam";
+import { CfnInstanceProfile, CfnManagedPolicy, CfnRole } from "aws-cdk-lib/aws-iam";
 import { awsTags } from "../resources.ts";
 import type { ServerProgram } from "../user-data.ts";
 import { sessionStatements } from "./permissions/session.ts";
@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly userData: string;
   readonly securityGroupId: string;
   readonly statements: readonly PolicyStatement[];
+  /** In a policy beside the role's own, which may have 10,240 characters. */
+  readonly furtherStatements?: readonly PolicyStatement[];
 }
 
 /** A kind of server: the launch template, and the role that its program acts in. */
@@ -39,6 +41,13 @@ export interface Server {
 export function addServer(stack: RowhouseStack, options: ServerOptions): Server {
   const { program } = options;
   const { role, profileArn } = addRole(stack, program, options.statements);
+  if (options.furtherStatements?.length)
+    new CfnManagedPolicy(stack, logicalId("Policy", program), {
+      managedPolicyName: serverRoleName(stack, program),
+      description: `What ${program} of ${stack.stackName} may do in other regions`,
+      policyDocument: { Version: "2012-10-17", Statement: options.furtherStatements },
+      roles: [role.ref],
+    });
   const name = stack.named(program);
   const template = new CfnLaunchTemplate(stack, logicalId("LaunchTemplate", program), {
     launchTemplateName: name,

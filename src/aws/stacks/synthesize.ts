@@ -53,18 +53,21 @@ export function deploymentSteps(templates: Templates): readonly (readonly Templa
     [templates.edge, ...Object.values(templates.regions)],
     peerings.map(({ request }) => request),
     peerings.map(({ accept }) => accept),
+    templates.links.map(({ request }) => request),
+    templates.links.map(({ accept }) => accept),
   ];
   return steps.filter((step) => step.length > 0);
 }
 
 function mapParts(parts: Parts<RowhouseStack>, map: (stack: RowhouseStack) => Template): Templates {
-  const { zone, global, edge, regions, peerings } = parts;
+  const { zone, global, edge, regions, peerings, links } = parts;
   return {
     ...(zone && { zone: map(zone) }),
     global: map(global),
     edge: map(edge),
     regions: mapValues(regions, map),
     peerings: mapValues(peerings, ({ request, accept }) => ({ request: map(request), accept: map(accept) })),
+    links: links.map((link) => ({ ...link, request: map(link.request), accept: map(link.accept) })),
   };
 }
 

@@ -55,12 +55,22 @@ export interface Parts<Part> {
   readonly regions: Readonly<Record<string, Part>>;
   /** For each region, how its network and the control plane's are brought together. */
   readonly peerings: Readonly<Record<string, Peering<Part>>>;
+  /** For each two regions, how their networks are brought together. */
+  readonly links: readonly Link<Part>[];
 }
 
 export interface Peering<Part> {
   /** In the region: the connection, and the controllers' routes to the control plane. */
   readonly request: Part;
   /** In the control region: the routes back, and what the controllers may reach. */
+  readonly accept: Part;
+}
+
+/** The ways between two regions' controllers and databases. */
+export interface Link<Part> {
+  /** The one that asks for the connection, and the one that accepts it. */
+  readonly regions: readonly [string, string];
+  readonly request: Part;
   readonly accept: Part;
 }
 

@@ -21,7 +21,7 @@ const resourcesOf = (type: string, among: readonly Template[] = all) => listReso
 describe("every template", () => {
   test.each([1, 2, 8] as const)("stays within CloudFormation's limits, with %d regions", (count) => {
     const made = allTemplates(exampleTemplates(count, { cache: { shards: 12, replicas: 5 } }));
-    expect(made).toHaveLength(3 + 3 * count);
+    expect(made).toHaveLength(3 + 3 * count + count * (count - 1));
     for (const { template, stackName } of made) {
       expect(Object.keys(template.Resources).length, stackName).toBeLessThanOrEqual(500);
       expect(JSON.stringify(template).length, stackName).toBeLessThan(1_000_000);
@@ -139,6 +139,41 @@ describe("from outside", () => {
       "AWS::EC2::SecurityGroupIngress",
       { CidrIp: "10.18.176.0/21", FromPort: 5432 },
     );
+  });
+
+  test("a region's controllers reach the other's controllers and databases, and nothing else of it does", () => {
+    const [link] = templates.links;
+    expect(link?.regions).toEqual(["eu-central-1", "eu-west-1"]);
+    const ends = [
+      { end: link!.request, other: "10.17" },
+      { end: link!.accept, other: "10.18" },
+    ];
+    for (const { end, other } of ends) {
+      const doors = resourcesOf("AWS::EC2::SecurityGroupIngress", [end]).map(({ properties }) => [
+        properties.GroupId,
+        properties.FromPort,
+        properties.ToPort,
+        properties.CidrIp,
+      ]);
+      expect(doors).toEqual([
+        [{ Ref: "DatabaseSecurityGroup" }, 5432, 5432, `${other}.176.0/21`],
+        [{ Ref: "ControllerSecurityGroup" }, 8083, 8083, `${other}.176.0/21`],
+      ]);
+      const routes = resourcesOf("AWS::EC2::Route", [end]).map(({ properties }) => ({
+        table: (properties.RouteTableId as { Ref: string }).Ref.replace(/[A-H]$/, ""),
+        to: properties.DestinationCidrBlock,
+      }));
+      const ways = new Set(routes.map(({ table, to }) => `${table} ${to}`));
+      expect([...ways]).toEqual([
+        `ControlRouteTable ${other}.176.0/21`,
+        `ControlRouteTable ${other}.128.0/19`,
+        `DataRouteTable ${other}.176.0/21`,
+      ]);
+    }
+    assertions(link!.request).hasResourceProperties("AWS::EC2::VPCPeeringConnection", {
+      PeerRegion: "eu-west-1",
+    });
+    assertions(link!.accept).resourceCountIs("AWS::EC2::VPCPeeringConnection", 0);
   });
 
   test("plain HTTP is only redirected, and TLS is 1.2 at least", () => {

@@ -14,28 +14,30 @@ const place = "[a-z0-9-]+:123456789012";
 const wildcards: readonly AcceptedFinding[] = [
   {
     rule: arn("s3:::bookshop-[a-z0-9-]+/(rowhouse|releases|tenants|backups)/\\*"),
-    resource: /\/Role(App|Worker|Controller|ControlPlane|Replication)$/,
+    resource: /\/(Role(App|Worker|Controller|ControlPlane|Replication)|PolicyController)$/,
     reason: "All objects below one folder of the own bucket, or of the recovery region's.",
   },
   {
     rule: arn(`kms:${place}:key/\\*`),
-    resource: /\/Role(ControlPlane|Replication)$/,
+    resource: /\/(Role(ControlPlane|Replication)|PolicyController)$/,
     reason:
       "A key of another region, whose id is not known here: conditions ask for its alias and its service.",
   },
   {
-    rule: arn(`rds:${place}:(db|subgrp|pg|snapshot):bookshop-\\*`),
-    resource: /\/Role(App|Worker|Controller)$/,
+    rule: arn(`rds:${place}:(db|subgrp|pg|snapshot):bookshop-(replica-)?\\*`),
+    resource: /\/(Role(App|Worker|Controller)|PolicyController)$/,
     reason: "Database servers come with tenants; their names begin with the prefix.",
   },
   {
     rule: arn(`rds:${place}:db:\\*`),
-    resource: /\/Role(Controller|ControlPlane)$/,
+    resource: /\/(Role(Controller|ControlPlane)|PolicyController)$/,
     reason: "A listing of database servers is asked of all there are; it only reads.",
   },
   {
-    rule: arn(`secretsmanager:${place}:secret:bookshop/(control|databases)/\\*`),
-    resource: /\/Role(Controller|ControlPlane)$/,
+    rule: arn(
+      `secretsmanager:${place}:secret:bookshop/(control|databases|replicas/eu-[a-z]+-1|replicas/\\*)/\\*`,
+    ),
+    resource: /\/(Role(Controller|ControlPlane)|PolicyController)$/,
     reason: "Logins that the program itself makes; their names begin with the prefix.",
   },
   {

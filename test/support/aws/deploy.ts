@@ -75,7 +75,11 @@ function cloudFormation(
     .filter((region) => region !== controlRegion)
     .map((region) => awsNames.peeringAcceptStack(prefix, region));
   const requesting = access.region === controlRegion ? undefined : awsNames.peeringStack(prefix);
+  const others = Object.keys(config.regions).filter((region) => region !== access.region);
+  const links = new Map(others.map((other) => [awsNames.linkStack(prefix, other), other]));
   leaveOutPeering(client, (stackName) => {
+    const other = links.get(stackName);
+    if (other !== undefined) return access.region < other ? "request" : "accept";
     if (accepting.includes(stackName)) return "accept";
     return stackName === requesting ? "request" : undefined;
   });

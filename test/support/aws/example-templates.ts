@@ -47,12 +47,19 @@ export function exampleTemplates(regionCount: 1 | 2 | 4 | 8, aws: ConfigInput["a
 }
 
 /** Every template, whatever it is of. */
-export function allTemplates({ zone, global, edge, regions, peerings }: Templates): readonly Template[] {
+export function allTemplates({
+  zone,
+  global,
+  edge,
+  regions,
+  peerings,
+  links,
+}: Templates): readonly Template[] {
   return [
     ...(zone ? [zone] : []),
     global,
     edge,
     ...Object.values(regions),
-    ...Object.values(peerings).flatMap(({ request, accept }) => [request, accept]),
+    ...[...Object.values(peerings), ...links].flatMap(({ request, accept }) => [request, accept]),
   ];
 }

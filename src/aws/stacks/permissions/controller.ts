@@ -1,7 +1,14 @@
 import { awsNames, awsTags } from "../../resources.ts";
 import type { RowhouseStack } from "../stack.ts";
 import { instanceStatements, type RegionScope, secretArn } from "./instance.ts";
+import { type PeersScope, peerStatements } from "./peers.ts";
+import { recoveryStatements } from "./recovery.ts";
 import { type PolicyStatement, statement } from "./statement.ts";
+
+export interface ElsewhereScope extends PeersScope {
+  /** The region's recovery region, if it has one. */
+  readonly recovery: string | undefined;
+}
 
 export interface ControllerScope extends RegionScope {
   readonly controlRegion: string;
@@ -30,6 +37,15 @@ export function controllerStatements(scope: ControllerScope): PolicyStatement[] 
   ];
 }
 
+/** What it may do in other regions; empty for a region that is alone. */
+export function controllerStatementsElsewhere(scope: ElsewhereScope): PolicyStatement[] {
+  const { recovery } = scope;
+  return [
+    ...peerStatements(scope),
+    ...(recovery === undefined ? [] : recoveryStatements({ ...scope, recovery })),
+  ];
+}
+
 function storageStatements({ stack, bucket, keyArn, registryTable }: ControllerScope): PolicyStatement[] {
   return [
     statement(
@@ -51,8 +67,13 @@ function databaseStatements({ stack, keyArn }: ControllerScope): PolicyStatement
       [
         "rds:AddTagsToResource",
         "rds:CreateDBInstance",
+        // Of the source: RDS asks here, too, who wants a replica elsewhere.
+        "rds:CreateDBInstanceReadReplica",
         "rds:DeleteDBInstance",
         "rds:ModifyDBInstance",
+        "rds:PromoteReadReplica",
+        "rds:RebootDBInstance",
+        "rds:RemoveTagsFromResource",
         "rds:StartDBInstance",
       ],
       ["db", "subgrp", "pg", "snapshot"].map(rds),
@@ -77,9 +98,11 @@ function secretStatements({ stack, controlRegion, globalKeyArn }: ControllerScop
         "secretsmanager:GetSecretValue",
         "secretsmanager:TagResource",
       ],
-      [awsNames.controlLogin(prefix, "*"), awsNames.databaseSecret(prefix, "*")].map((name) =>
-        stack.arn("secretsmanager", `secret:${name}`),
-      ),
+      [
+        awsNames.controlLogin(prefix, "*"),
+        awsNames.databaseSecret(prefix, "*"),
+        awsNames.replicaSecret(prefix, "*", "*"),
+      ].map((name) => stack.arn("secretsmanager", `secret:${name}`)),
     ),
     statement(
       "DirectoryLogin",
@@ -87,7 +110,11 @@ function secretStatements({ stack, controlRegion, globalKeyArn }: ControllerScop
       [secretArn(stack, directoryLogin, controlRegion)],
     ),
     statement("DirectoryKey", ["kms:Decrypt"], [globalKeyArn], {
-      StringEquals: { "kms:ViaService": `secretsmanager.${controlRegion}.amazonaws.com` },
+      StringEquals: {
+        "kms:ViaService": ["secretsmanager", "dynamodb"].map(
+          (service) => `${service}.${controlRegion}.amazonaws.com`,
+        ),
+      },
     }),
     statement(
       "DirectoryEndpoint",

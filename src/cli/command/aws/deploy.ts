@@ -91,16 +91,16 @@ async function applyAll(
     await deployment.apply(plan, { release, mayHaveChanged, onProgress });
     mayHaveChanged ||= plan.changes.length > 0;
   }
-  if (mayHaveChanged) await applyReplication({ deployment, release }, plans, onProgress);
+  if (mayHaveChanged) await joinRegions({ deployment, release }, plans, onProgress);
 }
 
-/** Two regions may recover each other: only when both are there, each can copy its objects to the other. */
-async function applyReplication(
+/** Only when two regions are there, each can copy its objects to the other and their networks can meet. */
+async function joinRegions(
   { deployment, release }: Pick<OpenDeployment, "deployment" | "release">,
   plans: readonly StackPlan[],
   onProgress: (message: string) => void,
 ): Promise<void> {
-  for (const { region } of plans.filter((plan) => deployment.recovers(plan.region))) {
+  for (const { region } of plans.filter((plan) => deployment.meetsOthers(plan.region))) {
     const rest = await deployment.stacks.plan(region, onProgress);
     // What else there may be is for the next deployment to show.
     if (rest.changes.some(({ action, replacement }) => action === "remove" || replacement !== "no")) continue;

@@ -110,9 +110,10 @@ export class Deployment {
     return [...(this.#templates.zone ? [zone] : []), control, ...regions, ...(isComplete ? [edge] : [])];
   }
 
-  /** Whether the region has another one to recover in. */
-  recovers(name: string): boolean {
-    return this.#parts.config.regions[name]?.recovery !== undefined;
+  /** Whether a region has to do with others: what leads to those can be made once both are there. */
+  meetsOthers(name: string): boolean {
+    const { regions } = this.#parts.config;
+    return regions[name] !== undefined && Object.keys(regions).length > 1;
   }
 
   /** Makes one part as it was shown, and gives its servers what they run. */
@@ -235,20 +236,31 @@ export class Deployment {
     if (!template) throw unknownRegion(name, this.#parts.config);
     const peering = peerings[name];
     const own = { ...template, parameters: { ...template.parameters, ...(await this.#replication(name)) } };
-    return peering ? [own, peering.request, peering.accept] : [own];
+    return [own, ...(peering ? [peering.request, peering.accept] : []), ...(await this.#linksOf(name))];
+  }
+
+  /** The ways to those regions that are there already, both ends of each. */
+  async #linksOf(name: string): Promise<Template[]> {
+    const found: Template[] = [];
+    for (const { regions, request, accept } of this.#templates.links) {
+      if (!regions.includes(name)) continue;
+      const other = regions.find((region) => region !== name) ?? name;
+      if (await this.#isThere(other)) found.push(request, accept);
+    }
+    return found;
+  }
+
+  async #isThere(region: string): Promise<boolean> {
+    const { prefix } = this.#parts.config.aws;
+    const { Bucket } = await outputsOf(this.#parts, awsNames.regionStack(prefix, region), region);
+    return Bucket !== undefined;
   }
 
   /** Objects can be copied to the recovery region once its bucket is there. */
   async #replication(region: string): Promise<Record<string, string>> {
-    const { config } = this.#parts;
-    const recovery = config.regions[region]?.recovery;
-    if (recovery === undefined) return {};
-    const { Bucket } = await outputsOf(
-      this.#parts,
-      awsNames.regionStack(config.aws.prefix, recovery),
-      recovery,
-    );
-    return Bucket === undefined ? {} : { [templateParameters.replication]: "on" };
+    const recovery = this.#parts.config.regions[region]?.recovery;
+    const isPossible = recovery !== undefined && (await this.#isThere(recovery));
+    return isPossible ? { [templateParameters.replication]: "on" } : {};
   }
 }
 
