@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { measureArchive } from "./archive.ts";
 import { figureTable } from "./figure.ts";
 import { measureMigrations } from "./migrations.ts";
+import { measureMove } from "./move.ts";
 import { measureSystem } from "./system.ts";
 
 /** The part's figures as Markdown. */
@@ -16,6 +17,7 @@ const parts: Readonly<Record<string, Part>> = {
   system: async () => `## The system\n\n${figureTable(await measureSystem())}`,
   migrations: async () => `## Migrations over the fleet\n\n${figureTable(await measureMigrations())}`,
   archive: async () => `## A tenant's archive\n\n${figureTable(await measureArchive())}`,
+  move: async () => `## A tenant that moves while it is written\n\n${figureTable(await measureMove())}`,
   requests: async () => {
     await runScript("requests.ts");
     const text = await readFile(new URL("./requests.md", import.meta.url), "utf8");

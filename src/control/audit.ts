@@ -13,6 +13,12 @@ export interface AuditEntry {
   readonly details: Readonly<Record<string, string>>;
 }
 
+/** What is written down of a decision. */
+export interface AuditRecord extends Pick<AuditEntry, "actor" | "action" | "tenant" | "details"> {
+  /** The workflow that does it. */
+  readonly operation: string;
+}
+
 interface AuditRow {
   at: Date;
   actor: string;
@@ -39,9 +45,7 @@ export class AuditTrail implements AuditControl {
   }
 
   /** Writes an entry down, once for an operation and action. */
-  async write(
-    entry: Pick<AuditEntry, "actor" | "action" | "tenant" | "details"> & { readonly operation: string },
-  ): Promise<void> {
+  async write(entry: AuditRecord): Promise<void> {
     await this.#pool.query(
       `INSERT INTO audit (at, actor, action, slug, operation, details) VALUES ($1, $2, $3, $4, $5, $6)
        ON CONFLICT (operation, action) DO NOTHING`,

@@ -5,7 +5,7 @@ import { filesPrefix } from "../../core/tenant/file-key.ts";
 import type { Isolation, TenantProfile } from "../../core/tenant/tenant.ts";
 import type { DatabaseEndpoint } from "../../ports/databases.ts";
 import { admitMover, dismissMover } from "../../postgres/logical/target.ts";
-import { AuditTrail } from "../audit.ts";
+import { type AuditRecord, AuditTrail } from "../audit.ts";
 import { copyEntries } from "../directory.ts";
 import { planOf, type RegionContext } from "../region-context.ts";
 import { registerAddress, unregisterAddress } from "../signup/address.ts";
@@ -22,7 +22,7 @@ export interface ArrivalName {
 export interface ArrivalWish extends ArrivalName {
   readonly plan: string;
   readonly schemaVersion: number;
-  readonly audit: { readonly actor: string; readonly details: Readonly<Record<string, string>> };
+  readonly audit: AuditRecord;
 }
 
 /** Where a tenant is to live, and how rows are written there. Never written down: it has a password. */
@@ -79,9 +79,8 @@ export function arrivalControl(context: RegionContext): ArrivalControl {
   return {
     async prepareArrival(wish) {
       await operations.claim(wish.slug, "move", wish.operation);
-      const { actor, details } = wish.audit;
       const trail = new AuditTrail({ region: context.name, pool, clock: platform.clock });
-      await trail.write({ actor, details, action: "move", tenant: wish.slug, operation: wish.operation });
+      await trail.write(wish.audit);
       const location =
         (await findArrived(context, wish)) ??
         (await makeLocation(context, wish, comesFromElsewhere(wish.operation)));

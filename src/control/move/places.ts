@@ -2,6 +2,7 @@ import { fault } from "../../core/error.ts";
 import type { DirectoryEntry } from "../../core/tenant/tenant.ts";
 import type { Source } from "../../postgres/logical/source.ts";
 import type { Target } from "../../postgres/logical/target.ts";
+import type { AuditRecord } from "../audit.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
 import { type Arrival, type ArrivalControl, arrivalControl } from "./arrival.ts";
@@ -27,20 +28,25 @@ export async function leavingLocation(
   return location;
 }
 
+/** What both regions keep of the decision to move the tenant out of `from`. */
+export function auditOf(from: string, { id, slug, region, plan, askedBy, consent }: MoveInput): AuditRecord {
+  const details = { from, to: region, plan, ...(consent !== undefined && { consent }) };
+  return { actor: askedBy, action: "move", tenant: slug, operation: id, details };
+}
+
 /** Asks the receiver for the new place again: what can log in there is kept nowhere. */
 export async function arrivalOf(
   context: RegionContext,
   input: MoveInput,
   schemaVersion: number,
 ): Promise<Arrival> {
-  const { slug, id, plan, region, askedBy, consent } = input;
-  const details = { to: region, from: context.name, plan, ...(consent === undefined ? {} : { consent }) };
+  const { slug, id, plan, region } = input;
   return receiverOf(context, region).prepareArrival({
     slug,
     operation: id,
     plan,
     schemaVersion,
-    audit: { actor: askedBy, details },
+    audit: auditOf(context.name, input),
   });
 }
 

@@ -4,6 +4,7 @@ import { type MoveStepName, moveSteps } from "../../core/move/steps.ts";
 import type { Isolation } from "../../core/tenant/tenant.ts";
 import type { RetryPolicy } from "../../core/workflow/retry.ts";
 import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
+import { refreshViews } from "../../postgres/logical/materialized-views.ts";
 import { findObstacles } from "../../postgres/logical/obstacles.ts";
 import { closePublication, openPublication } from "../../postgres/logical/publication.ts";
 import { Pump } from "../../postgres/logical/pump.ts";
@@ -11,13 +12,14 @@ import { relax } from "../../postgres/logical/relaxations.ts";
 import { dropSlot } from "../../postgres/logical/slot.ts";
 import { connectToSource } from "../../postgres/logical/source.ts";
 import { connectToTarget } from "../../postgres/logical/target.ts";
+import { AuditTrail } from "../audit.ts";
 import { planOf, type RegionContext } from "../region-context.ts";
 import { sendFiles } from "./files.ts";
 import { compareStructure, handOver, sizeQuery, takeBack } from "./hand-over.ts";
 import type { MoveInput } from "./input.ts";
 import { leave } from "./leave.ts";
 import { Moves } from "./moves.ts";
-import { arrivalOf, hasSettled, leavingLocation, receiverOf, sourceOf, targetOf } from "./places.ts";
+import { arrivalOf, auditOf, hasSettled, leavingLocation, receiverOf, sourceOf, targetOf } from "./places.ts";
 import type { Pumps } from "./pumps.ts";
 import type { Sameness, Verification } from "./verification.ts";
 
@@ -97,7 +99,8 @@ function placeSteps({
       undo: ({ slug, id }) => operations.release(slug, id),
     },
     check: {
-      run: async ({ id, slug, region, plan, consent }) => {
+      run: async (input) => {
+        const { id, slug, region, plan, consent } = input;
         const entry = await directory.find(slug);
         if (entry?.region !== context.name)
           throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}" in ${context.name}.`);
@@ -111,6 +114,8 @@ function placeSteps({
           throw fault("E_QUOTA", `The plan "${plan}" has all of its ${maxTenants} tenants.`);
         const state = entry.state === "suspended" ? "suspended" : "active";
         await new Moves({ pool, clock: platform.clock }).begin(id, slug, state);
+        const trail = new AuditTrail({ region: context.name, pool, clock: platform.clock });
+        await trail.write(auditOf(context.name, input));
         const from = { region: entry.region, plan: entry.plan, isolation: entry.isolation };
         return { kind, from, to: { region, plan, isolation } } satisfies Checked;
       },
@@ -165,7 +170,9 @@ function dataSteps(
     },
     follow: {
       run: async (input, results) => {
-        if (kindOf(results) !== "plan") await untilClose(parts, input);
+        if (kindOf(results) === "plan") return;
+        await untilClose(parts, input);
+        await refreshBoth(context, input);
         // What changed since the first time, so that little is left for the moment of the hand-over.
         if (kindOf(results) === "region") await send(context, input);
       },
@@ -231,6 +238,18 @@ async function compareBoth(context: RegionContext, input: MoveInput): Promise<st
     if (obstacles.length > 0)
       throw fault("E_MOVE_UNSUPPORTED", `The tenant "${input.slug}" has ${obstacles.join("; ")}.`);
     return await compareStructure(reader, source.schema, writer, arrival.schema);
+  } finally {
+    await Promise.all([reader.end(), writer.end()]);
+  }
+}
+
+/** What is computed from the rows is no row of the stream. */
+async function refreshBoth(context: RegionContext, input: MoveInput): Promise<void> {
+  const source = await sourceOf(context, await leavingLocation(context, input));
+  const arrival = await arrivalOf(context, input, await versionOf(context, input));
+  const [reader, writer] = await Promise.all([connectToSource(source), connectToTarget(targetOf(arrival))]);
+  try {
+    await refreshViews({ reader, sourceSchema: source.schema, writer, schema: arrival.schema });
   } finally {
     await Promise.all([reader.end(), writer.end()]);
   }

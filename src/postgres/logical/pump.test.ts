@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createMovedSchema, type MovedSchema } from "../../../test/support/moved-schema.ts";
+import { refreshViews } from "./materialized-views.ts";
 import { findObstacles } from "./obstacles.ts";
 import { closePublication, listRowTables, openPublication } from "./publication.ts";
 import { Pump } from "./pump.ts";
 import { relax, restoreRelaxed } from "./relaxations.ts";
 import { dropSlot } from "./slot.ts";
+import { connectToTarget } from "./target.ts";
 
 let moved: MovedSchema;
 const pumps: Pump[] = [];
@@ -169,6 +171,24 @@ describe("tables", () => {
       { tgname: "always", tgenabled: "A" },
       { tgname: "usual", tgenabled: "O" },
     ]);
+  });
+
+  test("that are computed are filled from the copy's rows", async () => {
+    const pump = await begin(
+      `CREATE TABLE sales (id int PRIMARY KEY, amount int);
+       CREATE MATERIALIZED VIEW total AS SELECT sum(amount)::int AS amount FROM sales;
+       CREATE MATERIALIZED VIEW doubled AS SELECT amount * 2 AS amount FROM total;
+       CREATE MATERIALIZED VIEW empty AS SELECT 1 AS amount FROM sales WITH NO DATA;`,
+      "INSERT INTO sales VALUES (1, 5)",
+    );
+    await moved.original.query("INSERT INTO sales VALUES (2, 6)");
+    await pump.catchUp();
+    const writer = await connectToTarget(moved.target);
+    const { schema } = moved.target;
+    await refreshViews({ reader: moved.original, sourceSchema: moved.source.schema, writer, schema });
+    const { rows } = await writer.query("SELECT t.amount, d.amount AS doubled FROM total t, doubled d");
+    await writer.end();
+    expect(rows).toEqual([{ amount: 11, doubled: 22 }]);
   });
 
   test("tell their rows as before when the publication is gone", async () => {

@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { moveSteps } from "../../src/core/move/steps.ts";
+import { type Home, MovePlace, type MoveWish } from "../support/move-place.ts";
+
+interface Outcome {
+  readonly kills: number;
+  /** What was acknowledged between two deaths. */
+  readonly written: number[];
+  readonly state: string;
+  readonly error: string | null;
+}
+
+/** Starts a process again and again until one comes to the end. */
+async function moveThroughDeaths(place: MovePlace, wish: MoveWish): Promise<Outcome> {
+  await place.run("make", wish);
+  const written: number[] = [];
+  for (let kills = 0; kills < 200; kills++) {
+    if (await place.write(wish.slug, kills)) written.push(kills);
+    const { signal, output } = await place.run("move", wish);
+    if (signal !== "SIGKILL")
+      return { kills, written, ...(JSON.parse(output) as Pick<Outcome, "state" | "error">) };
+  }
+  throw new Error("The move never came to an end.");
+}
+
+/** Whatever happened: one home, all that was written once, and nothing in the way of the next move. */
+async function expectOneHome(place: MovePlace, slug: string, home: Omit<Home, "state">, written: number[]) {
+  expect(await place.home(slug)).toEqual({ ...home, state: "active" });
+  expect(await place.write(slug, 1000)).toBe(true);
+  await place.inside(slug, async (client, { schema }) => {
+    const numbers = async (sql: string) =>
+      (await client.query<{ number: number }>(sql)).rows.map(({ number }) => number);
+    const all = [...written, 1000];
+    expect(await numbers("SELECT id AS number FROM entries ORDER BY id")).toEqual(all);
+    expect(await numbers("SELECT id AS number FROM keyless ORDER BY id")).toEqual(all);
+    expect(await numbers("SELECT v AS number FROM numbered ORDER BY id OFFSET 100")).toEqual(all);
+    const { rows } = await client.query(
+      `SELECT relname AS name FROM pg_class
+       WHERE relkind = 'r' AND relnamespace = $1::regnamespace AND relreplident <> 'd'
+       UNION ALL SELECT attname FROM pg_attribute WHERE attrelid = 'numbered'::regclass AND attidentity = 'd'
+       UNION ALL SELECT pubname FROM pg_publication WHERE pubname = 'rowhouse_move_' || substr($1, 3)
+       UNION ALL SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'rowhouse_move_' || substr($1, 3)`,
+      [schema === "public" ? `"public"` : schema],
+    );
+    expect(rows).toEqual([]);
+  });
+  for (const [region, { pool }] of place.regions) {
+    const phases = await pool.query(
+      "SELECT phase FROM data_locations WHERE slug = $1 AND phase <> 'retired'",
+      [slug],
+    );
+    expect([region, phases.rows]).toEqual([region, region === home.region ? [{ phase: "current" }] : []]);
+    expect((await pool.query("SELECT FROM tenant_operations WHERE slug = $1", [slug])).rowCount).toBe(0);
+    if (region !== home.region) continue;
+    const { rows } = await pool.query("SELECT name, settings FROM profiles WHERE slug = $1", [slug]);
+    expect(rows).toEqual([{ name: `${slug} Ltd`, settings: { colour: "red" } }]);
+  }
+}
+
+const from = { region: "eu-west-1", plan: "starter" };
+const places = [
+  ["another region", { region: "eu-north-1", plan: "starter" }],
+  ["another isolation", { region: "eu-west-1", plan: "business" }],
+] as const;
+
+describe.concurrent("a move that is killed at every step", () => {
+  it.each(places)(
+    "ends at %s, once",
+    async (_, to) => {
+      const place = await MovePlace.open();
+      try {
+        const outcome = await moveThroughDeaths(place, { slug: "wanderer", from, to, fails: false });
+        expect(outcome).toMatchObject({ state: "completed", error: null });
+        expect(outcome.kills).toBeGreaterThanOrEqual(moveSteps.length * 2 + 4);
+        await expectOneHome(place, "wanderer", to, outcome.written);
+      } finally {
+        await place.dispose();
+      }
+    },
+    600_000,
+  );
+
+  it.each(places)(
+    "takes everything back when %s fails",
+    async (_, to) => {
+      const place = await MovePlace.open();
+      try {
+        const outcome = await moveThroughDeaths(place, { slug: "returner", from, to, fails: true });
+        expect(outcome).toMatchObject({ state: "failed", error: expect.stringContaining("no new home") });
+        await expectOneHome(place, "returner", from, outcome.written);
+      } finally {
+        await place.dispose();
+      }
+    },
+    600_000,
+  );
+});
