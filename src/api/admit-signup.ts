@@ -6,13 +6,24 @@ import { regionOf } from "./routes/region.ts";
 
 /**
  * Checks what the shape of a sign-up can't tell, and gives the region that it goes to.
- * @throws E_TENANT_SLUG_INVALID, E_TENANT_SLUG_RESERVED, E_REGION_UNKNOWN, E_PLAN_UNKNOWN, E_REGION_UNAVAILABLE
+ * @throws E_TENANT_SLUG_INVALID, E_TENANT_SLUG_RESERVED, E_REGION_UNKNOWN, E_PLAN_UNKNOWN, E_REGION_UNAVAILABLE,
+ * E_REGION_LOST
  */
 export function admitSignup(
   input: SignupInput,
-  { config, regions }: { readonly config: Config; readonly regions: ReadonlyMap<string, RegionControl> },
+  {
+    config,
+    regions,
+    fenced,
+  }: {
+    readonly config: Config;
+    readonly regions: ReadonlyMap<string, RegionControl>;
+    readonly fenced?: ReadonlySet<string>;
+  },
 ): RegionControl {
   parseSlug(input.slug);
+  if (fenced?.has(input.region))
+    throw fault("E_REGION_LOST", `The region ${input.region} has failed over, and takes no tenants.`);
   const open = Object.entries(config.regions).flatMap(([name, { start }]) =>
     start || regions.has(name) ? [name] : [],
   );

@@ -11,6 +11,7 @@ import { addClosingRoutes } from "./routes/closing.ts";
 import { addMailRoutes } from "./routes/mail.ts";
 import { addMigrationRoutes } from "./routes/migrations.ts";
 import { addMoveRoutes } from "./routes/moves.ts";
+import { addRecoveryRoutes } from "./routes/recovery.ts";
 import { addRegionRoutes } from "./routes/regions.ts";
 import { addResidencyRoutes } from "./routes/residency.ts";
 import { addRestoreRoutes } from "./routes/restores.ts";
@@ -47,6 +48,7 @@ export function createApi(dependencies: ApiDependencies): Api {
   addSignupRoutes(api, dependencies);
   addStatusRoutes(api, dependencies);
   addRegionRoutes(api, dependencies);
+  addRecoveryRoutes(api, dependencies);
   addMigrationRoutes(api, dependencies);
   addMailRoutes(api, dependencies);
   addResidencyRoutes(api, dependencies);

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Directory } from "../control/directory.ts";
 import type { IdempotencyKeys } from "../control/idempotency-keys.ts";
 import type { Operator } from "../control/operators.ts";
+import type { Recoveries } from "../control/recovery/recoveries.ts";
 import type { RegionControl } from "../control/region-control.ts";
 import type { Regions } from "../control/regions/regions.ts";
 import type { ResidencyReport } from "../control/residency/report.ts";
@@ -19,7 +20,11 @@ export interface ApiDependencies {
   readonly idempotencyKeys: IdempotencyKeys;
   /** The regions that run; the map may change while the API serves. */
   readonly regions: ReadonlyMap<string, RegionControl>;
+  /** Those that have failed over, and may not be used. */
+  readonly fenced?: ReadonlySet<string>;
   readonly regionStacks: Pick<Regions, "list" | "show" | "create" | "delete" | "operation">;
+  /** Absent where regions are recovered by hand. */
+  readonly recoveries?: Pick<Recoveries, "failOver" | "failBack" | "failBackOutcome" | "operation">;
   readonly operators: { verify(token: string): Promise<Operator | undefined> };
   /** Looks whether a tenant's data is where it must not be, of throwaway tenants or of the named one. */
   readonly checkResidency: (options: { readonly tenant?: string }) => Promise<ResidencyReport>;

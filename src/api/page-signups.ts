@@ -11,10 +11,12 @@ export function createPageSignups(parts: {
   readonly config: Config;
   /** The regions that run; the map may change while the page serves. */
   readonly regions: ReadonlyMap<string, RegionControl>;
+  /** Those that have failed over. */
+  readonly fenced?: ReadonlySet<string>;
   readonly idempotencyKeys: IdempotencyKeys;
   readonly tenantUrl: (slug: string) => string;
 }): PagesDependencies["signups"] {
-  const { regions, idempotencyKeys } = parts;
+  const { regions, idempotencyKeys, fenced } = parts;
   const regionOfSignup = (id: string) => regions.get(id.slice(0, id.indexOf(".")));
   return {
     options: () => ({
@@ -26,7 +28,11 @@ export function createPageSignups(parts: {
       tenantUrlPattern: parts.tenantUrl("{slug}"),
     }),
     start: async (input, idempotencyKey = randomUUID()) => {
-      const region = admitSignup(input, { config: parts.config, regions });
+      const region = admitSignup(input, {
+        config: parts.config,
+        regions,
+        ...(fenced ? { fenced } : {}),
+      });
       await idempotencyKeys.claim(idempotencyKey, input.region);
       return region.startSignup({ input, idempotencyKey });
     },

@@ -10,6 +10,8 @@ import { addMigrateStatus } from "./command/migrate/status.ts";
 import { addNew } from "./command/new.ts";
 import { addRegionCreate } from "./command/region/create.ts";
 import { addRegionDelete } from "./command/region/delete.ts";
+import { addRegionFailBack } from "./command/region/fail-back.ts";
+import { addRegionFailOver } from "./command/region/fail-over.ts";
 import { addRegionList } from "./command/region/list.ts";
 import { addStatus } from "./command/status.ts";
 import { addTenantBackup } from "./command/tenant/backup.ts";
@@ -78,6 +80,8 @@ export function createProgram(invocation: Invocation): Command {
     .addHelpText("after", example(invocation, "$0 region list"));
   addRegionList(region, invocation);
   addRegionCreate(region, invocation);
+  addRegionFailOver(region, invocation);
+  addRegionFailBack(region, invocation);
   addRegionDelete(region, invocation);
   const migrate = program
     .command("migrate")

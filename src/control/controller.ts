@@ -11,6 +11,9 @@ import { DirectorySync } from "./directory-sync.ts";
 import { FleetKeeper } from "./fleet/fleet-keeper.ts";
 import { createMoving } from "./move/control.ts";
 import { sweepMoves } from "./move/sweep.ts";
+import { recoveryControl } from "./recovery/control.ts";
+import { startRecoveryKeeper } from "./recovery/keeper.ts";
+import { RegionStates } from "./recovery/region-states.ts";
 import { Region } from "./region.ts";
 import { firstSharedServer, planOf, type RegionContext } from "./region-context.ts";
 import type { RegionControl } from "./region-control.ts";
@@ -57,6 +60,8 @@ export interface ControllerParts {
   readonly tenantUrl: (slug: string) => string;
   /** The controller of another region. @throws E_REGION_UNKNOWN, E_REGION_UNAVAILABLE */
   readonly peer: (region: string) => RegionControl;
+  /** The directory says that the region has failed over: it must serve nobody from now on. */
+  readonly onLost: () => void;
   readonly log: (entry: { readonly level: "info" | "warn" | "error"; readonly message: string }) => void;
 }
 
@@ -93,11 +98,13 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     release: () => release,
   });
   const moving = createMoving(context);
+  const states = new RegionStates(parts.directoryPool);
   const control = Object.assign(
     new Region({ context, fleet, spares }),
     closeControl(context),
     backupControl(context),
     moving.control,
+    recoveryControl(context, { states, onFault: (error) => logFault(parts, "recovery", error) }),
     residencyControl(context, { ...platform, internalToken: parts.internalToken }),
   );
   const sync = new DirectorySync({
@@ -129,6 +136,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     },
   );
   const backups = keepBackups(context, (what, error) => logFault(parts, what, error));
+  const recovery = startRecoveryKeeper(context, {
+    states,
+    onLost: parts.onLost,
+    onFault: (what, error) => logFault(parts, what, error),
+  });
   const refill = () => void spares.refill().catch(onFault("spares"));
   if (release) refill();
 
@@ -150,6 +162,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
         closings.stop(),
         sweeping.stop(),
         backups.stop(),
+        recovery.stop(),
       ]);
       await sync.stop();
       await spares.stop();

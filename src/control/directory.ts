@@ -233,10 +233,13 @@ export async function copyEntries(region: Queryable, entries: readonly Directory
   );
 }
 
-/** The SQLSTATE that the trigger of `tenants` raises. */
+/** The SQLSTATEs that the trigger of `tenants` raises. */
 const regionClosed = "RH001";
+const regionLost = "RH002";
 
 function refuseClosedRegion(region: string, cause: unknown): never {
+  if ((cause as { code?: unknown }).code === regionLost)
+    throw fault("E_REGION_LOST", `The region ${region} has failed over, and takes no tenants.`, { cause });
   if ((cause as { code?: unknown }).code !== regionClosed) throw cause;
   throw fault("E_REGION_UNKNOWN", `The region ${region} takes no tenants: it is deleted.`, { cause });
 }

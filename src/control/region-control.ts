@@ -8,6 +8,7 @@ import type { BackupControl, BackupStreams } from "./backup/control.ts";
 import type { CloseControl } from "./close/control.ts";
 import type { TenantMigration } from "./migration/migrate-tenants.ts";
 import type { MoveControl } from "./move/control.ts";
+import type { RecoveryControl } from "./recovery/control.ts";
 import type { ResidencyControl } from "./residency/control.ts";
 
 /** What someone who signs up says. Goes to the region that they chose, and nowhere else. */
@@ -56,7 +57,8 @@ export interface BackupProblem {
 export interface RegionStatus {
   readonly name: string;
   readonly jurisdiction: string;
-  readonly status: "starting" | "ready" | "degraded" | "down" | "stopped";
+  /** `fenced`: it failed over, and must serve nobody. */
+  readonly status: "starting" | "ready" | "degraded" | "down" | "stopped" | "fenced";
   /** Why instances don't come up, while they don't. */
   readonly problem: string | null;
   readonly controller: { readonly pid: number | null };
@@ -83,6 +85,7 @@ export interface TenantOperationDocument {
 /** What the control plane asks of its arm in a region. Everything that says who a tenant is stays behind it. */
 export interface RegionControl
   extends RegionCore,
+    RecoveryControl,
     CloseControl,
     BackupControl,
     BackupStreams,

@@ -513,6 +513,24 @@ export const errorCatalog = {
     reason: "The tenant has no such backup, or none as old as asked for.",
     remedy: "`rowhouse tenant backups <slug>` shows what there is.",
   },
+  E_REGION_NO_RECOVERY: {
+    kind: "user",
+    status: 409,
+    reason: "The region has no recovery region that its tenants could come back in.",
+    remedy: "Name one of the same jurisdiction as `recovery` in rowhouse.config.ts, before the region is lost.",
+  },
+  E_REGION_HEALTHY: {
+    kind: "user",
+    status: 409,
+    reason: "The region serves its tenants, and a failover would lose their newest writes.",
+    remedy: "Move tenants with `rowhouse tenant move`; with --force the region is given up nonetheless.",
+  },
+  E_REGION_LOST: {
+    kind: "user",
+    status: 409,
+    reason: "The region has failed over: its tenants live in its recovery region.",
+    remedy: "Choose another region, or bring this one back with `rowhouse region fail-back <name>`.",
+  },
   E_REGION_IN_USE: {
     kind: "user",
     status: 409,

@@ -10,6 +10,7 @@ import type { ProcessTable } from "./processes.ts";
 import { regionSettings, type Settings } from "./settings.ts";
 import { Controllers } from "./stacks/controllers.ts";
 import { missingProcesses, toDrift } from "./stacks/expected.ts";
+import { dataFolders } from "./stacks/fence.ts";
 import { StackRecords } from "./stacks/records.ts";
 import type { StateFolder } from "./state-folder.ts";
 import { killUnrecorded, stopProcesses } from "./sweep.ts";
@@ -217,15 +218,4 @@ class ProcessStacks implements EmbeddedStacks {
     working.catch(() => {});
     return working;
   }
-}
-
-/** Of every node of every server that is there, half made ones too. */
-async function dataFolders(databases: string): Promise<string[]> {
-  if (!existsSync(databases)) return [];
-  const entries = await readdir(databases, { withFileTypes: true });
-  const servers = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(databases, name));
-  const nodes = await Promise.all(
-    servers.map(async (server) => (await readdir(server)).map((zone) => join(server, zone))),
-  );
-  return nodes.flat();
 }

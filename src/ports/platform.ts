@@ -39,6 +39,8 @@ export interface RecoverySite {
   readonly keys: Keys;
   /** Absent where the region is recovered from backups alone. */
   readonly replicas?: Replicas;
+  /** The engine itself copies tenants' files there, as S3 does. */
+  readonly replicatesFiles?: true;
 }
 
 /** What the control plane's arm in a region may touch: everything of that region. */

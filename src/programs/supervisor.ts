@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { ReleasePackage } from "../api/region-rpc.ts";
+import type { Recoveries } from "../control/recovery/recoveries.ts";
 import { Regions } from "../control/regions/regions.ts";
 import { buildRelease } from "../control/release/build.ts";
 import type { StatusDocument } from "../control/status.ts";
@@ -21,6 +22,7 @@ import { type OpenDirectory, startDirectory } from "./supervisor/directory.ts";
 import { startEntrances } from "./supervisor/entrances.ts";
 import { LiveSettings } from "./supervisor/live-settings.ts";
 import { migrateAtStart } from "./supervisor/migrations.ts";
+import { superviseRecoveries } from "./supervisor/recoveries.ts";
 import { RegionSet } from "./supervisor/region-set.ts";
 import { checkStateResidency } from "./supervisor/residency.ts";
 
@@ -67,13 +69,18 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
 
   const status = () => describeStatus(ground, regions);
   const { settings, internalToken, log } = ground;
-  const administration = administerRegions(ground, regions, opened.value);
+  const recoveries = superviseRecoveries({ ...ground, regions, directoryPool: opened.value.pool });
+  const lost = await recoveries.lost();
+  for (const { region } of lost) regions.fenceOff(region);
+  const administration = administerRegions(ground, regions, opened.value, recoveries);
   const entrances = await startEntrances({
     settings,
     internalToken,
     directory: opened.value,
     regions: regions.controls,
     regionStacks: administration,
+    fenced: regions.fenced,
+    recoveries,
     checkResidency: (query) =>
       checkStateResidency(
         { folder: ground.folder, settings, regions: regions.controls, opened: opened.value },
@@ -85,10 +92,12 @@ async function start(options: UpOptions, folder: StateFolder, cleanups: Cleanup[
   cleanups.push(() => entrances.close());
   onProgress({ at: "edge", message: `listening at ${ground.url}` });
   const onRegion = (message: string) => onProgress({ at: "region", message });
-  await Promise.all(wanted.map((name) => regions.stacks.bringUp(name, onRegion, signal)));
+  const usable = wanted.filter((name) => !regions.fenced.has(name));
+  await Promise.all(usable.map((name) => regions.stacks.bringUp(name, onRegion, signal)));
   await administration.resume(onRegion, (name, error) =>
     onRegion(`${name}: ${toRowhouseError(error).message}`),
   );
+  await recoveries.resume((name, error) => onRegion(`${name}: ${toRowhouseError(error).message}`));
   signal.throwIfAborted();
   const { directory } = opened.value;
   await migrateAtStart({ directory, regions: regions.controls }, (message) =>
@@ -146,7 +155,12 @@ async function startRegions(
   return wanted;
 }
 
-function administerRegions(ground: Ground, regions: RegionSet, { directory, pool }: OpenDirectory): Regions {
+function administerRegions(
+  ground: Ground,
+  regions: RegionSet,
+  { directory, pool }: OpenDirectory,
+  recoveries: Recoveries,
+): Regions {
   const { settings } = ground;
   return new Regions({
     stacks: regions.stacks,
@@ -154,6 +168,8 @@ function administerRegions(ground: Ground, regions: RegionSet, { directory, pool
     dns: createDns({ pool, zone: settings.current.config.domain }),
     config: () => settings.current.config,
     declare: (name) => settings.declare(name),
+    lost: async () =>
+      new Map((await recoveries.lost()).map(({ region, successor }) => [region, successor ?? ""])),
     onReady: (name) => regions.open(name),
     onLeaving: (name) => regions.close(name),
   });

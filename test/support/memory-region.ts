@@ -270,6 +270,16 @@ export class MemoryRegion implements RegionControl {
     return this.#certificates.get(slug);
   }
 
+  async takeOver(): Promise<never> {
+    throw fault("E_INTERNAL", "Memory takes no lost region over.");
+  }
+
+  async keepAddresses(): Promise<void> {}
+
+  async dropEmptyServers(): Promise<readonly string[]> {
+    return [];
+  }
+
   async leftovers(): Promise<Inventory> {
     return {};
   }

@@ -82,7 +82,7 @@ const followEvents = createRoute({
 });
 
 /** `/v1/regions` */
-export function addRegionRoutes(api: Api, { regionStacks }: ApiDependencies): void {
+export function addRegionRoutes(api: Api, { regionStacks, recoveries }: ApiDependencies): void {
   api.openapi(listRegions, async (context) => {
     const lookNow = context.req.valid("query").drift === "1";
     return context.json(await regionStacks.list({ lookNow }), 200);
@@ -109,7 +109,11 @@ export function addRegionRoutes(api: Api, { regionStacks }: ApiDependencies): vo
   });
   api.openapi(followEvents, async (context) => {
     const { name } = context.req.valid("param");
-    const operation = regionStacks.operation(name);
+    // A region is either made or removed, or given up or taken back: what runs is meant, or else what was last of both.
+    const both = [regionStacks.operation(name), recoveries?.operation(name)].filter(
+      (one) => one !== undefined,
+    );
+    const operation = both.find((one) => !one.hasEnded) ?? both.at(-1);
     if (!operation) await regionStacks.show(name);
     return streamOperation(context, operation);
   });

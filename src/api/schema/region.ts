@@ -15,10 +15,16 @@ export const regionSchema = z
     jurisdiction: z.string().nullable().openapi({
       description: "The law that its data is under; null when the config does not name it any more.",
     }),
-    status: z.enum(["absent", "creating", "ready", "failed", "deleting"]),
+    status: z.enum(["absent", "creating", "ready", "failed", "deleting", "fenced"]).openapi({
+      description: "fenced: it has failed over, and serves nobody.",
+    }),
     problem: z.string().nullable().openapi({ description: "Why the last creation failed." }),
     zones: z.array(z.string()).readonly(),
     recovery: z.string().nullable(),
+    failedOverTo: z
+      .string()
+      .nullable()
+      .openapi({ description: "Where its tenants live since it failed over; null when it did not." }),
     tenants: z.number().int().openapi({ description: "Those that live there, in any state but closed." }),
     drift: z
       .array(drift)

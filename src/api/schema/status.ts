@@ -38,7 +38,7 @@ const fleet = z.object({
 const region = z.object({
   name: z.string(),
   jurisdiction: z.string(),
-  status: z.enum(["starting", "ready", "degraded", "down", "stopped"]),
+  status: z.enum(["starting", "ready", "degraded", "down", "stopped", "fenced"]),
   controller: z.object({ pid: z.number().int().nullable() }),
   balancer: z.object({ url: z.string(), pid: z.number().int().nullable() }),
   databases: z.array(database).readonly(),

@@ -1,16 +1,19 @@
 import { toRowhouseError } from "../../core/error.ts";
 import type { StackProgress } from "../../ports/stacks.ts";
 
+/** What can be done to a region as a whole. */
+export type RegionOperationKind = "create" | "delete" | "fail-over" | "fail-back";
+
 /** Work on a region that others may watch, whenever they come. */
 export class RegionOperation {
-  readonly kind: "create" | "delete";
+  readonly kind: RegionOperationKind;
   /** Rejects with what the work failed with. */
   readonly done: Promise<void>;
   readonly #messages: string[] = [];
   #hasEnded = false;
   #news = Promise.withResolvers<void>();
 
-  constructor(kind: "create" | "delete", work: (onProgress: StackProgress) => Promise<void>) {
+  constructor(kind: RegionOperationKind, work: (onProgress: StackProgress) => Promise<void>) {
     this.kind = kind;
     this.done = work((message) => {
       this.#messages.push(message);

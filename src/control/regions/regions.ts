@@ -15,6 +15,8 @@ export interface RegionsParts {
   readonly config: () => Config;
   /** Makes the region declared, if the config file names it by now. @throws E_REGION_UNKNOWN, E_CONFIG */
   readonly declare: (region: string) => Promise<void>;
+  /** Regions that have failed over, and where to. */
+  readonly lost?: () => Promise<ReadonlyMap<string, string>>;
   /** The region serves, and may be used. */
   readonly onReady: (region: string) => void;
   /** The region is on its way out, and must not be used any more. */
@@ -33,14 +35,19 @@ export class Regions {
 
   /** Every region that the config names or that is there. With `lookNow` drift is found out anew. */
   async list(options: { readonly lookNow?: boolean } = {}): Promise<RegionDocument[]> {
-    const { stacks, directory, config } = this.#parts;
-    const [known, tenants] = await Promise.all([stacks.list(), directory.countByRegion()]);
+    const { stacks, directory, config, lost = async () => new Map<string, string>() } = this.#parts;
+    const [known, tenants, successors] = await Promise.all([
+      stacks.list(),
+      directory.countByRegion(),
+      lost(),
+    ]);
     const declared = config().regions;
     const names = [...new Set([...Object.keys(declared), ...known.map(({ region }) => region)])];
     return Promise.all(
       names.map(async (name) => {
         if (options.lookNow) await stacks.drift(name);
-        return regionDocument(await stacks.describe(name), declared[name], tenants.get(name) ?? 0);
+        const stack = await stacks.describe(name);
+        return regionDocument(stack, declared[name], tenants.get(name) ?? 0, successors.get(name));
       }),
     );
   }

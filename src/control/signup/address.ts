@@ -55,6 +55,19 @@ function addressType(address: string): "A" | "AAAA" | "CNAME" {
   return ({ 4: "A", 6: "AAAA" } as const)[isIP(address)] ?? "CNAME";
 }
 
+/** Leads a lost region's name, and so every tenant's that leads to it, to another balancer. */
+export async function redirectRegion(
+  context: Pick<RegionContext, "config"> & { readonly dns: Dns },
+  region: string,
+  address: string,
+): Promise<void> {
+  const [name, type] = [regionHost(context, region), addressType(address)];
+  // A name has either addresses or another name.
+  for (const other of ["A", "AAAA", "CNAME"] as const)
+    if (other !== type) await context.dns.remove(name, other);
+  await context.dns.upsert({ name, type, ttlSeconds, values: [address] });
+}
+
 /** Takes back what {@link publishRegion} made. Names that the wildcard stood for then lead nowhere. */
 export async function unpublishRegion(
   context: Pick<RegionContext, "config"> & { readonly dns: Pick<Dns, "remove"> },

@@ -8,8 +8,10 @@ import { requireSecret } from "../../aws/control-login.ts";
 import { createS3Client } from "../../aws/data-platform.ts";
 import { readRegionDocument } from "../../aws/document.ts";
 import { openAwsRegion } from "../../aws/platform.ts";
+import { recoveryBucket } from "../../aws/recovery-site.ts";
 import { awsNames, controllerPort } from "../../aws/resources.ts";
 import { startController } from "../../control/controller.ts";
+import { RegionStates } from "../../control/recovery/region-states.ts";
 import { repeat } from "../../control/repeat.ts";
 import { toRowhouseError } from "../../core/error.ts";
 import { programsDomain } from "../../core/registry/domains.ts";
@@ -18,8 +20,11 @@ import { createIntegrations } from "../../embedded/integrations.ts";
 import { readReleaseMigrations, unpackRelease } from "../../instance/release.ts";
 import { logLine } from "../log-line.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
+import { RemoteRegions } from "./control-plane/regions.ts";
+import { serveNobody, untilMayServe } from "./controller-fence.ts";
 import { endWhenDocumentChanges } from "./document-watch.ts";
 import { openMachine, stateFolder } from "./machine.ts";
+import { followPeers } from "./peers.ts";
 
 const mailPauseMilliseconds = 30_000;
 const releasePauseMilliseconds = 2000;
@@ -46,6 +51,19 @@ await runUntilSignal(async () => {
     log: logLine,
   });
   const { platform } = opened;
+  const states = new RegionStates(opened.directoryPool);
+  await untilMayServe({ region, states, fleets: platform.fleets, clock, log: logLine });
+  const onFault = (what: string) => (error: unknown) =>
+    logLine({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
+  const { global } = document;
+  const peers = followPeers({
+    regions: new RemoteRegions({
+      access: { ...access, region: global.region },
+      ...{ config, global, internalToken },
+    }),
+    ...{ config, clock },
+    onFault: onFault("other regions"),
+  });
   const controller = await startController({
     name: region,
     config,
@@ -64,12 +82,27 @@ await runUntilSignal(async () => {
     startGraceSeconds: 300,
     reconcileMilliseconds: 5000,
     tenantUrl: (slug) => `https://${slug}.${config.domain}`,
+    peer: peers.peer,
+    onLost: () => {
+      logLine({ level: "error", message: "the region has failed over, and serves nobody from now on" });
+      // systemd starts it again, and then it waits until the region may serve.
+      void serveNobody(platform).finally(() => process.exit(1));
+    },
     log: logLine,
   });
-  const onFault = (what: string) => (error: unknown) =>
-    logLine({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
+  const recovery = recoveryBucket(document);
   const chores = [
+    peers,
     endWhenDocumentChanges({ client: s3, bucket: machine.bucket, clock }),
+    ...(recovery
+      ? [
+          endWhenDocumentChanges({
+            client: createS3Client({ ...access, region: recovery.region }),
+            bucket: recovery.bucket,
+            clock,
+          }),
+        ]
+      : []),
     repeat({ clock, pauseMilliseconds: mailPauseMilliseconds, onFault: onFault("mail") }, async () => {
       await platform.mail.deliverQueued();
     }),
@@ -78,7 +111,13 @@ await runUntilSignal(async () => {
     ),
   ];
   const app = createRegionServer({ ...controller, internalToken });
-  const server = serve({ fetch: app.fetch, hostname: self.address, port: controllerPort });
+  const server = serve({
+    fetch: app.fetch,
+    hostname: self.address,
+    port: controllerPort,
+    // An archive may come in for hours.
+    serverOptions: { requestTimeout: 0 },
+  });
   const address = `${self.address}:${controllerPort}`;
   await platform.registry.put(programsDomain, "controller", { address });
   return async () => {

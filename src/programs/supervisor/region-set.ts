@@ -18,6 +18,8 @@ export interface RegionSetParts {
 
 /** The regions of a supervisor: those that run, and the engine that makes and removes them. */
 export class RegionSet {
+  /** Those that have failed over. */
+  readonly fenced = new Set<string>();
   /** How to reach those that may be used. */
   readonly controls = new Map<string, RegionControl>();
   readonly stacks: EmbeddedStacks;
@@ -49,8 +51,21 @@ export class RegionSet {
     this.open(name);
   }
 
+  /** How to reach a region's controller, whether it may be used or not. */
+  control(name: string): RegionControl {
+    return this.#region(name).control;
+  }
+
+  /** Resolves when the region's controller answers and has the release. @throws E_REGION_UNAVAILABLE */
+  async prepare(name: string, signal: AbortSignal): Promise<void> {
+    const region = this.#region(name);
+    await region.untilAnswering(signal);
+    await region.ship(await this.#parts.release);
+  }
+
   /** Lets the region be used. */
   open(name: string): void {
+    this.fenced.delete(name);
     this.controls.set(name, this.#region(name).control);
   }
 
@@ -60,12 +75,20 @@ export class RegionSet {
     this.#regions.delete(name);
   }
 
+  /** The region has failed over. */
+  fenceOff(name: string): void {
+    this.close(name);
+    this.fenced.add(name);
+  }
+
   /** Of every region of the config, in its order. */
   async status(): Promise<RegionStatus[]> {
     const { current } = this.#parts.settings;
     return Promise.all(
       Object.keys(current.config.regions).map(
-        (name) => this.#regions.get(name)?.status() ?? regionStatusWithout(current, name, "stopped", null),
+        (name) =>
+          (this.fenced.has(name) ? undefined : this.#regions.get(name)?.status()) ??
+          regionStatusWithout(current, name, this.fenced.has(name) ? "fenced" : "stopped", null),
       ),
     );
   }

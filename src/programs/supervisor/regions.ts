@@ -37,7 +37,7 @@ export class SupervisedRegion {
 
   /** Resolves when the controller answers. @throws E_REGION_UNAVAILABLE */
   async untilAnswering(signal: AbortSignal): Promise<void> {
-    await this.#until(signal, async () => (await this.control.status()) !== undefined);
+    await this.#until(signal, async () => (await this.control.status()).status !== "fenced");
   }
 
   /** Resolves when all instances are healthy and all databases available. @throws E_REGION_UNAVAILABLE */
@@ -99,7 +99,7 @@ export class SupervisedRegion {
 export function regionStatusWithout(
   settings: Settings,
   name: string,
-  status: "down" | "stopped",
+  status: "down" | "stopped" | "fenced",
   controllerPid: number | null,
 ): RegionStatus {
   const { region, listeners } = regionSettings(settings, name);

@@ -22,9 +22,9 @@ export function addRegionList(parent: Command, invocation: Invocation): void {
 function describeRegions(regions: readonly RegionDocument[]): string {
   const list = table(
     ["REGION", "STATUS", "JURISDICTION", "ZONES", "RECOVERY", "TENANTS", "DRIFT"],
-    regions.map(({ name, status, jurisdiction, zones, recovery, tenants, drift }) => [
+    regions.map(({ name, status, jurisdiction, zones, recovery, tenants, drift, failedOverTo }) => [
       name,
-      status,
+      failedOverTo === null ? status : `${status}, in ${failedOverTo}`,
       jurisdiction,
       zones.join(","),
       recovery,

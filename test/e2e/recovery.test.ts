@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { FailBackOutcome, FailOverOutcome } from "../../src/control/recovery/outcome.ts";
+import type { RegionDocument } from "../../src/control/regions/document.ts";
+import { docCommands, runDocCommand } from "../support/doc-commands.ts";
+import { killRegion, processesOfRegion } from "../support/lost-region.ts";
+import { createSystem, type System } from "../support/system.ts";
+
+const slugs = ["north", "south", "big"] as const;
+const patience = { timeout: 60_000, interval: 100 };
+
+describe.runIf(process.platform === "linux")("a region that is lost", () => {
+  let system: System;
+  /** When each acknowledged write was acknowledged. */
+  const acknowledged = new Map<string, number>();
+
+  beforeAll(async () => {
+    system = await createSystem(20_080);
+    await system.up();
+    for (const [slug, plan] of [
+      ["north", "starter"],
+      ["south", "business"],
+      ["big", "enterprise"],
+    ] as const)
+      await system.json(
+        ...["tenant", "create", slug, "--name", `${slug} Ltd`, "--region", "eu-west-1", "--plan", plan],
+        ...["--email", `o@${slug}.example`],
+      );
+  }, 180_000);
+  afterAll(() => system.dispose(), 60_000);
+
+  async function write(slug: string, title: string): Promise<number> {
+    const response = await system
+      .tenant(slug, "/api/books", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ title, author: "A" }),
+      })
+      .catch(() => undefined);
+    if (response?.status === 201) acknowledged.set(`${slug}/${title}`, performance.now());
+    await response?.body?.cancel();
+    return response?.status ?? 0;
+  }
+
+  async function titlesOf(slug: string): Promise<string[]> {
+    const response = await system.tenant(slug, "/api/books?limit=1000000");
+    expect(response.status).toBe(200);
+    const { books } = (await response.json()) as { books: { title: string }[] };
+    return books.map(({ title }) => `${slug}/${title}`);
+  }
+
+  const regionOf = async (slug: string) => {
+    const response = await system.tenant(slug, "/api/books?limit=1");
+    await response.body?.cancel();
+    return response.status === 200 ? response.headers.get("x-rowhouse-region") : response.status;
+  };
+  const regions = async () =>
+    Object.fromEntries((await system.json<RegionDocument[]>("region", "list")).map((one) => [one.name, one]));
+
+  /** Commands of the page, so that neither can drift from the other. */
+  async function run<T>(command: string): Promise<T> {
+    expect(await docCommands("docs/recovering.md")).toContain(command);
+    const result = await runDocCommand(system, `${command} --json`);
+    if (result.code !== 0) throw new Error(`${command}: ${result.stdout}${result.stderr}`);
+    return result.json<T>();
+  }
+
+  it("has a standby of each of its servers in its recovery region, which does not run", async () => {
+    const standbys = async () =>
+      (await processesOfRegion(system, "eu-central-1"))
+        .filter(({ name }) => name.includes(".replica."))
+        .map(({ labels }) => labels.server?.replace(/-.*/, ""))
+        .toSorted();
+    await expect.poll(standbys, patience).toEqual(["shared", "tenant"]);
+    expect((await regions())["eu-central-1"]?.status).toBe("absent");
+  }, 90_000);
+
+  it("is not given up while it serves, without a recovery region, or when nobody knows it", async () => {
+    for (const [name, code] of [
+      ["eu-west-1", "E_REGION_HEALTHY"],
+      ["us-east-1", "E_REGION_NO_RECOVERY"],
+      ["mars-1", "E_REGION_UNKNOWN"],
+    ] as const) {
+      const refused = await system.cli("region", "fail-over", name, "--yes", "--json");
+      expect([name, refused.code, refused.json<{ error: { code: string } }>().error.code]).toEqual([
+        name,
+        2,
+        code,
+      ]);
+    }
+    const unasked = await system.cli("region", "fail-over", "eu-west-1", "--json");
+    expect(unasked.code).toBe(2);
+  }, 60_000);
+
+  it("comes back elsewhere with all that had arrived there", async () => {
+    await system.tenant("north", "/api/books/1/cover", {
+      method: "PUT",
+      body: "a cover",
+      headers: { "content-type": "image/png" },
+    });
+    let stopped = false;
+    const writers = slugs.map(async (slug) => {
+      for (let count = 0; !stopped; count++) await write(slug, `before ${count}`);
+    });
+    await expect.poll(() => acknowledged.size, patience).toBeGreaterThan(100);
+    const copied = async () =>
+      (await processesOfRegion(system, "eu-central-1")).filter(({ name }) => name.includes(".replica."))
+        .length;
+    expect(await copied()).toBe(2);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(await killRegion(system, "eu-west-1")).toBeGreaterThan(6);
+    const lostAt = performance.now();
+    const outcome = await run<FailOverOutcome>("rowhouse region fail-over eu-west-1 --yes");
+    stopped = true;
+    await Promise.all(writers);
+
+    expect(outcome).toMatchObject({
+      region: "eu-west-1",
+      to: "eu-central-1",
+      tenants: 3,
+      failed: [],
+      fromBackup: [],
+    });
+    const present = new Set((await Promise.all(slugs.map(titlesOf))).flat());
+    const lost = [...acknowledged].filter(([title]) => !present.has(title));
+    console.log(
+      `fail-over: ${JSON.stringify(outcome)}; ${lost.length} of ${acknowledged.size} acknowledged writes lost`,
+    );
+    const rpo = outcome.rpoSeconds ?? Number.NaN;
+    expect(rpo).toBeLessThan(30);
+    for (const [title, at] of lost) expect([title, (lostAt - at) / 1000 <= rpo]).toEqual([title, true]);
+    for (const slug of slugs) expect(await regionOf(slug)).toBe("eu-central-1");
+    expect(await write("north", "after")).toBe(201);
+    const shown = await system.json<{ name: string; region: string }>("tenant", "show", "north");
+    expect(shown).toMatchObject({ name: "north Ltd", region: "eu-central-1" });
+    const again = await system.json<FailOverOutcome>("region", "fail-over", "eu-west-1", "--yes");
+    expect(again).toEqual(outcome);
+  }, 120_000);
+
+  it("can't serve when it is started again, and takes no sign-up", async () => {
+    await system.cli("down");
+    await system.up();
+    expect(await regions()).toMatchObject({
+      "eu-west-1": { status: "fenced", failedOverTo: "eu-central-1", tenants: 0 },
+      "eu-central-1": { status: "ready", tenants: 3 },
+    });
+    expect((await processesOfRegion(system, "eu-west-1")).map(({ name }) => name)).toEqual([
+      "eu-west-1.controller",
+    ]);
+    for (const slug of slugs) expect(await regionOf(slug)).toBe("eu-central-1");
+    const late = await system
+      .tenant("north", "/api/books", { at: system.balancerUrl("eu-west-1") })
+      .catch(() => 0);
+    expect(late).toBe(0);
+    const refused = await system.cli(
+      ...["tenant", "create", "late", "--name", "Late", "--region", "eu-west-1", "--plan", "starter"],
+      ...["--email", "o@late.example", "--json"],
+    );
+    expect(refused.json()).toMatchObject({ error: { code: "E_REGION_LOST" } });
+  }, 120_000);
+
+  it("comes back into service empty, and gets its tenants back while they are served", async () => {
+    const before = await Promise.all(slugs.map(titlesOf));
+    const outcome = await run<FailBackOutcome>("rowhouse region fail-back eu-west-1 --yes");
+    console.log(`fail-back: ${JSON.stringify(outcome)}`);
+    expect(outcome).toMatchObject({ region: "eu-west-1", from: "eu-central-1", tenants: 3, failed: [] });
+    for (const slug of slugs) expect(await regionOf(slug)).toBe("eu-west-1");
+    expect(await Promise.all(slugs.map(titlesOf))).toEqual(before);
+    expect(await write("south", "back home")).toBe(201);
+    expect(await run<RegionDocument[]>("rowhouse region list")).toMatchObject([
+      { name: "eu-west-1", status: "ready", failedOverTo: null, tenants: 3 },
+      { name: "eu-central-1", status: "ready", tenants: 0 },
+      {},
+    ]);
+    const standbys = async () =>
+      (await processesOfRegion(system, "eu-central-1")).filter(({ name }) => name.includes(".replica."))
+        .length;
+    await expect.poll(standbys, patience).toBe(2);
+  }, 180_000);
+});

@@ -1,0 +1,39 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { processIdentity } from "../../src/embedded/process-identity.ts";
+import type { System } from "./system.ts";
+
+interface Recorded {
+  readonly name: string;
+  readonly pid: number;
+  readonly identity: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Every process of a region that lives, by the state folder's records: what it keeps for other regions, too. */
+export async function processesOfRegion(system: System, region: string): Promise<Recorded[]> {
+  const folder = join(system.stateDirectory, "processes");
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".json"));
+  const records = await Promise.all(
+    files.map(async (file) => JSON.parse(await readFile(join(folder, file), "utf8")) as Recorded),
+  );
+  return records.filter(
+    ({ name, pid, identity }) => name.startsWith(`${region}.`) && processIdentity(pid) === identity,
+  );
+}
+
+/** `kill -9` of all processes of a region, the one that would start the others again first. */
+export async function killRegion(system: System, region: string): Promise<number> {
+  const records = await processesOfRegion(system, region);
+  const controllerFirst = records.toSorted(
+    (a, b) => Number(b.name.endsWith(".controller")) - Number(a.name.endsWith(".controller")),
+  );
+  for (const { pid } of controllerFirst) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+  return records.length;
+}
