@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { closeWorkflow, closeWorkflowName } from "../../src/control/close/workflow.ts";
+import { type CloseInput, closeWorkflow, closeWorkflowName } from "../../src/control/close/workflow.ts";
 import { Directory } from "../../src/control/directory.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
 import { Relocation } from "../../src/control/relocation/relocation.ts";
@@ -197,7 +197,7 @@ async function makeTenant(): Promise<void> {
 
 const definition = closeWorkflow(context);
 workflows.register({ name: "signup", steps: [{ name: "one", title: "One", run: async () => "done" }] });
-workflows.register({
+workflows.register<CloseInput>({
   name: definition.name,
   steps: definition.steps.map((step) => ({
     ...step,
