@@ -30,6 +30,13 @@ export const faults: Readonly<Record<(typeof faultKinds)[number], Perform>> = {
     kill(victim.pid, "SIGKILL");
     return victim.name;
   },
+  "kill-replica": async (stage, { choice }) => {
+    const replicas = (await processes(stage, "postgres")).filter((node) => !isOfPair(node));
+    const victim = pick(replicas, choice);
+    if (!victim) return "no replica runs";
+    kill(victim.pid, "SIGKILL");
+    return victim.name;
+  },
   "kill-standby": async (stage, action) => {
     const victim = await nodeOf(stage, action, false);
     kill(victim.pid, "SIGKILL");
@@ -62,13 +69,16 @@ async function processes({ world }: Stage, kind: ProcessRecord["kind"]): Promise
 
 /** A node of any pair, the directory's too: the primary, or the other one. */
 async function nodeOf(stage: Stage, { choice }: Action, isPrimary: boolean): Promise<ProcessRecord> {
-  const nodes = await processes(stage, "postgres");
+  const nodes = (await processes(stage, "postgres")).filter(isOfPair);
   const zones = await Promise.all(nodes.map((node) => primaryZone(stage, node)));
   const fitting = nodes.filter((node, index) => (zones[index] === node.labels.zone) === isPrimary);
   const victim = pick(fitting, choice);
   if (!victim) throw new Error(`There is no ${isPrimary ? "primary" : "standby"} just now.`);
   return victim;
 }
+
+/** A primary or standby, like `eu-west-1.postgres.shared-1.a`; and no recovery region's replica. */
+const isOfPair = ({ name }: ProcessRecord): boolean => name.split(".")[1] === "postgres";
 
 /** Which zone has the primary of this node's server. */
 async function primaryZone({ world }: Stage, node: ProcessRecord): Promise<string> {

@@ -8,6 +8,7 @@ export const faultKinds = [
   "kill-supervisor",
   "kill-primary",
   "kill-standby",
+  "kill-replica",
   "stop-primary",
 ] as const;
 
