@@ -5,6 +5,7 @@ import { generatePassword } from "../postgres/scram.ts";
 import type { PortRange } from "./listeners.ts";
 import { DatabaseAddresses } from "./postgres/addresses.ts";
 import { findPostgres } from "./postgres/binaries.ts";
+import { FolderClaim } from "./postgres/folder-claim.ts";
 import { PostgresServer, type ServerEnvironment } from "./postgres/server.ts";
 import {
   passwordContext,
@@ -50,7 +51,10 @@ export async function createDatabases(options: DatabasesOptions): Promise<Embedd
   return new PostgresDatabases({ ...options, binaries: await findPostgres() });
 }
 
-const watchPauseMilliseconds = 100;
+/** The death of a primary is noticed within so long. */
+const watchPauseMilliseconds = 50;
+/** A process that ends gives its servers up within so long. */
+const claimMilliseconds = 10_000;
 
 class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   readonly #options: DatabasesOptions & ServerEnvironment;
@@ -60,17 +64,21 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   readonly #viewed = new Map<string, PostgresServer>();
   readonly #followed = new Map<PostgresServer, Promise<void>>();
   readonly #last = new Map<string, Promise<unknown>>();
+  readonly #claim: FolderClaim;
   #watching: AbortController | undefined;
+  /** Works on servers that it does not watch. */
+  #works = 0;
 
   constructor(options: DatabasesOptions & ServerEnvironment) {
     super(options);
     this.#options = options;
+    this.#claim = new FolderClaim(options.folder, options.clock);
   }
 
   async create(server: CreateServer): Promise<void> {
     const { folder } = this.#options;
     serverFolder(folder, server.name);
-    await this.#oneAtATime(server.name, async () => {
+    await this.#change(server.name, async () => {
       const found = await readServer(folder, server.name);
       if (found?.phase === "deleting") await this.#open(found).destroy();
       const state = found && found.phase !== "deleting" ? found : await this.#register(server);
@@ -95,7 +103,7 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   }
 
   async failOver(name: string): Promise<void> {
-    await this.#oneAtATime(name, async () => {
+    await this.#change(name, async () => {
       const state = await readServer(this.#options.folder, name);
       if (state?.phase !== "ready") throw fault("E_NOT_FOUND", `There is no database server "${name}".`);
       const server = this.#open(state);
@@ -110,7 +118,7 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   }
 
   async delete(name: string): Promise<void> {
-    await this.#oneAtATime(name, async () => {
+    await this.#change(name, async () => {
       const state = await readServer(this.#options.folder, name);
       if (!state) return removeServer(this.#options.folder, name);
       await this.#viewed.get(name)?.close();
@@ -124,9 +132,11 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   watch(): void {
     if (this.#watching) return;
     this.#watching = new AbortController();
-    this.#takeOver(this.#watching.signal).catch((error: unknown) =>
-      this.#options.log(`no database server can be taken over: ${toRowhouseError(error).message}`),
-    );
+    const { signal } = this.#watching;
+    this.#takeOver(signal).catch((error: unknown) => {
+      if (signal.aborted) return;
+      this.#options.log(`no database server can be taken over: ${toRowhouseError(error).message}`);
+    });
   }
 
   async stopWatching(): Promise<void> {
@@ -137,10 +147,11 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
     this.#viewed.clear();
     await Promise.all(servers.map((server) => server.close()));
     await Promise.allSettled(this.#followed.values());
+    await this.#letGo();
   }
 
   async stopServer(name: string): Promise<void> {
-    await this.#oneAtATime(name, async () => {
+    await this.#change(name, async () => {
       const state = await readServer(this.#options.folder, name);
       if (!state) throw fault("E_NOT_FOUND", `There is no database server "${name}".`);
       await this.#open(state).stop();
@@ -157,6 +168,7 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
   /** Looks after what is whole, and finishes deletions. What was half made waits for its `create` to be repeated. */
   async #takeOver(signal: AbortSignal): Promise<void> {
     const { folder, log } = this.#options;
+    await this.#claim.take({ timeoutMilliseconds: Number.POSITIVE_INFINITY, signal });
     for (const name of await serverNames(folder)) {
       try {
         const state = await readServer(folder, name);
@@ -254,6 +266,22 @@ class PostgresDatabases extends DatabaseAddresses implements EmbeddedDatabases {
       });
     }
     return [one, other];
+  }
+
+  /** Runs what changes a server, as the one process that may and one after the other. */
+  async #change(name: string, work: () => Promise<void>): Promise<void> {
+    this.#works++;
+    try {
+      await this.#claim.take({ timeoutMilliseconds: claimMilliseconds });
+      await this.#oneAtATime(name, work);
+    } finally {
+      this.#works--;
+      await this.#letGo();
+    }
+  }
+
+  async #letGo(): Promise<void> {
+    await this.#claim.release(() => !this.#watching && this.#works === 0);
   }
 
   /** Runs what changes the same server one after the other. */

@@ -41,17 +41,7 @@ export async function createMachine(parent = tmpdir()): Promise<Machine> {
     shared,
     said,
     engine: async (ports = {}) => {
-      const databases = await createDatabases({
-        folder,
-        namePrefix: "here",
-        processes: table,
-        logs: state.logs,
-        keys: await createKeys({ file: join(state.region("here"), "keys.json") }),
-        clock: createSystemClock(),
-        host: "127.0.0.1",
-        ports: { shared, dedicated: shared, ...ports },
-        log: (message) => said.push(message),
-      });
+      const databases = await openEngine(state, shared, { ports, log: (message) => said.push(message) });
       engines.push(databases);
       return databases;
     },
@@ -61,6 +51,28 @@ export async function createMachine(parent = tmpdir()): Promise<Machine> {
       await rm(state.path, { recursive: true, force: true, maxRetries: 10 });
     },
   };
+}
+
+/** An engine over the servers of a machine's state folder. */
+export async function openEngine(
+  state: StateFolder,
+  shared: PortRange,
+  options: {
+    readonly ports?: Partial<{ shared: PortRange; dedicated: PortRange }>;
+    readonly log?: (message: string) => void;
+  } = {},
+): Promise<EmbeddedDatabases> {
+  return createDatabases({
+    folder: join(state.region("here"), "databases"),
+    namePrefix: "here",
+    processes: new ProcessTable(state),
+    logs: state.logs,
+    keys: await createKeys({ file: join(state.region("here"), "keys.json") }),
+    clock: createSystemClock(),
+    host: "127.0.0.1",
+    ports: { shared, dedicated: shared, ...options.ports },
+    log: options.log ?? (() => {}),
+  });
 }
 
 /**
