@@ -27,7 +27,7 @@ type Served = Pick<ChaosTenant, "slug" | "acknowledgedAt" | "suspensions">;
  * The longest time that a tenant had no write acknowledged, of those that overlap with each kind of action; not while it
  * was suspended.
  */
-export function longestGaps(
+function longestGaps(
   actions: readonly Done[],
   tenants: readonly Served[],
 ): ReadonlyMap<ActionKind, { readonly slug: string; readonly milliseconds: number }> {
