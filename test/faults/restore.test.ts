@@ -55,7 +55,8 @@ describe("a restore that is killed at every step", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  type Wish = Pick<RestoreProcessOptions, "slug" | "attempt" | "fails"> & { readonly as?: string };
+  type Wish = Pick<RestoreProcessOptions, "slug" | "attempt" | "fails"> &
+    Partial<Pick<RestoreProcessOptions, "as" | "dies">>;
 
   /** Starts the process again and again until one comes to the end. */
   async function restore(wish: Wish): Promise<RestoreOutcome & { readonly kills: number }> {
@@ -64,6 +65,7 @@ describe("a restore that is killed at every step", () => {
       directoryDatabase: directory.name,
       regionDatabase: region.name,
       folder,
+      dies: true,
       ...wish,
       config: {
         app: "./app.ts",
@@ -121,7 +123,7 @@ describe("a restore that is killed at every step", () => {
     expect(outcome.tenants).toEqual({ fallen: after });
     expect(outcome.backups).toEqual(["manual 2 3"]);
     await expectTidy("fallen", 1);
-    const next = await restore({ slug: "fallen", attempt: "third", fails: false });
+    const next = await restore({ slug: "fallen", attempt: "third", fails: false, dies: false });
     expect(next).toMatchObject({ state: "completed", tenants: { fallen: before } });
   }, 360_000);
 

@@ -71,9 +71,9 @@ export class Catalogue {
   async begin(backup: UnfinishedBackup, state: "writing" | "pending"): Promise<void> {
     const { id, slug, region, tenantCreatedAt, reason, location } = backup;
     await this.#query(
-      `INSERT INTO backups (id, slug, region, tenant_created_at, reason, state, location)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
-      [id, slug, region, tenantCreatedAt, reason, state, location],
+      `INSERT INTO backups (id, slug, region, tenant_created_at, reason, state, location, begun_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`,
+      [id, slug, region, tenantCreatedAt, reason, state, location, this.#parts.clock.now()],
     );
   }
 
@@ -193,12 +193,12 @@ export class Catalogue {
     const { rows } = await this.#parts.pool.query<{
       slug: string;
       created_at: Date;
-      taken_at: Date | null;
+      begun_at: Date | null;
       failed_at: Date | null;
     }>(
       `SELECT t.slug, t.created_at, failed_at, (
-         SELECT max(taken_at) FROM backups b
-         WHERE b.slug = t.slug AND b.state = 'whole' AND b.reason IN ('scheduled', 'manual') AND b.taken_at >= t.created_at - interval '1 minute') AS taken_at
+         SELECT max(begun_at) FROM backups b
+         WHERE b.slug = t.slug AND b.state = 'whole' AND b.reason IN ('scheduled', 'manual') AND b.taken_at >= t.created_at - interval '1 minute') AS begun_at
        FROM tenants t LEFT JOIN backup_failures f USING (slug)
        WHERE t.region = $1 AND t.state IN ('active', 'suspended')`,
       [region],
@@ -206,7 +206,7 @@ export class Catalogue {
     return rows.map((row) => ({
       slug: row.slug,
       createdAt: row.created_at,
-      takenAt: row.taken_at,
+      begunAt: row.begun_at,
       failedAt: row.failed_at,
     }));
   }
@@ -245,8 +245,8 @@ export class Catalogue {
     for (const backup of backups) {
       const { id, slug, region, tenantCreatedAt, reason, takenAt, schemaVersion } = backup;
       const { rowCount } = await this.#query(
-        `INSERT INTO backups (id, slug, region, tenant_created_at, reason, state, taken_at, schema_version, rows, files, bytes)
-         VALUES ($1, $2, $3, $4, $5, 'whole', $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+        `INSERT INTO backups (id, slug, region, tenant_created_at, reason, state, begun_at, taken_at, schema_version, rows, files, bytes)
+         VALUES ($1, $2, $3, $4, $5, 'whole', $6, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
         [
           ...[id, slug, region, tenantCreatedAt, reason, takenAt, schemaVersion],
           ...[backup.rows, backup.files, backup.bytes],

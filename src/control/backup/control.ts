@@ -12,7 +12,7 @@ import { foundWorkflow } from "./found-workflow.ts";
 import { type ImportCommand, importArchive } from "./import.ts";
 import { type RestorationStatus, restorationStatus } from "./restoration.ts";
 import { restoreWorkflow } from "./restore-workflow.ts";
-import { addressOf, archivedTenant, catalogueOf, findTenant } from "./source.ts";
+import { archivedTenant, catalogueOf, findTenant, presentAddress } from "./source.ts";
 import { foundFrom, restoreInto } from "./start.ts";
 import { takeBackup } from "./take.ts";
 import { trialWorkflow, tryBackup } from "./trial.ts";
@@ -103,11 +103,8 @@ export function backupControl(context: RegionContext): BackupControl & BackupStr
     async exportArchive({ slug }) {
       const entry = await findTenant(context, slug);
       if (entry.state === "closed") return readFinalExport(context, slug);
-      const location = await context.locations.find(slug);
-      if (!location)
-        throw fault("E_TENANT_STATE", `The tenant "${slug}" is ${entry.state}, and has no data.`);
       const writer = writeArchive({
-        source: await addressOf(context, location),
+        source: await presentAddress(context, entry),
         tenant: await archivedTenant(context, entry),
         objects: platform.objects,
       });

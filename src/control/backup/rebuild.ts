@@ -9,7 +9,7 @@ import { catalogueOf } from "./source.ts";
 const untouchedMilliseconds = 86_400_000;
 
 /** The whole backups that lie in the objects, from what lies beside the archives alone. */
-export async function readBackups(objects: Pick<Objects, "list" | "get">, from: string): Promise<Backup[]> {
+async function readBackups(objects: Pick<Objects, "list" | "get">, from: string): Promise<Backup[]> {
   const backups: Backup[] = [];
   for await (const { key } of everyObject(objects, backupsPrefix)) {
     if (!isRecordKey(key)) continue;

@@ -6,6 +6,7 @@ import type { Queryable } from "../../postgres/pool.ts";
 import type { DataAddress } from "../archive/archive.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
+import { ledgerTable } from "../tenant-data/migrator.ts";
 import { Catalogue } from "./catalogue.ts";
 
 /** The region's table of backups. */
@@ -40,6 +41,29 @@ export async function addressOf(
     databases.administrator(location.server),
   ]);
   return { endpoint, credentials, database: location.database, schema: location.schema };
+}
+
+/**
+ * The same of where a tenant's rows are now, if there is anything: a schema that was dropped behind the platform's back
+ * would make an archive without rows. @throws E_TENANT_STATE, E_DATABASE_UNAVAILABLE
+ */
+export async function presentAddress(
+  context: Pick<RegionContext, "platform" | "administration" | "locations">,
+  { slug, state }: Pick<DirectoryEntry, "slug" | "state">,
+): Promise<DataAddress> {
+  const location = await context.locations.find(slug);
+  if (!location) throw fault("E_TENANT_STATE", `The tenant "${slug}" is ${state}, and has no data.`);
+  const { server, database, schema } = location;
+  const pool = await context.administration.pool(server, database);
+  const { rowCount } = await pool.query("SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2", [
+    schema,
+    ledgerTable,
+  ]);
+  if (rowCount !== 1)
+    throw fault("E_TENANT_STATE", `The tables of the tenant "${slug}" are not where they should be.`, {
+      remedy: "Bring them back with `rowhouse tenant restore <slug>`.",
+    });
+  return addressOf(context, location);
 }
 
 /** Who the tenant is, as an archive says it. @throws E_TENANT_NOT_FOUND */

@@ -9,7 +9,7 @@ import { repeat } from "../repeat.ts";
 import type { UnfinishedBackup, WrittenArchive } from "./catalogue.ts";
 import { copyToRecovery } from "./copy.ts";
 import { discardBackup } from "./remove.ts";
-import { addressOf, archivedTenant, catalogueOf, findTenant } from "./source.ts";
+import { archivedTenant, catalogueOf, findTenant, presentAddress } from "./source.ts";
 
 const touchPauseMilliseconds = 10_000;
 
@@ -35,12 +35,11 @@ export async function takeBackup(
     tenantCreatedAt: entry.createdAt,
     location: null,
   };
-  const location = await context.locations.find(wish.slug);
-  if (!location) throw fault("E_INTERNAL", `The tenant "${wish.slug}" has no data location.`);
+  const source = await presentAddress(context, entry);
   await catalogue.begin(backup, "writing");
   try {
     return await storeBackup(context, backup, {
-      source: await addressOf(context, location),
+      source,
       tenant: await archivedTenant(context, entry),
       objects: context.platform.objects,
     });

@@ -12,12 +12,12 @@ function turns(
   from: Partial<Parameters<typeof isBackupDue>[0]> = {},
 ): number[] {
   const taken: number[] = [];
-  let takenAt: Date | null = null;
+  let begunAt: Date | null = null;
   for (let minute = 0; minute < minutes; minute++) {
     const now = new Date(start + minute * 60_000);
-    if (!isBackupDue({ slug, createdAt, failedAt: null, takenAt, ...from }, hourSeconds, now)) continue;
+    if (!isBackupDue({ slug, createdAt, failedAt: null, begunAt, ...from }, hourSeconds, now)) continue;
     taken.push(minute);
-    takenAt = now;
+    begunAt = now;
   }
   return taken;
 }
@@ -41,23 +41,23 @@ describe("a backup that is due", () => {
   });
 
   it("is taken at once after its turn was missed, and only once", () => {
-    const takenAt = new Date(start - 10 * 3_600_000);
+    const begunAt = new Date(start - 10 * 3_600_000);
     expect(
-      isBackupDue({ slug: "acme", createdAt, failedAt: null, takenAt }, hourSeconds, new Date(start)),
+      isBackupDue({ slug: "acme", createdAt, failedAt: null, begunAt }, hourSeconds, new Date(start)),
     ).toBe(true);
-    const again = { slug: "acme", createdAt, failedAt: null, takenAt: new Date(start) };
+    const again = { slug: "acme", createdAt, failedAt: null, begunAt: new Date(start) };
     expect(isBackupDue(again, hourSeconds, new Date(start + 1000))).toBe(false);
   });
 
   it("waits for a new tenant's first turn", () => {
-    const situation = { slug: "acme", createdAt: new Date(start), failedAt: null, takenAt: null };
+    const situation = { slug: "acme", createdAt: new Date(start), failedAt: null, begunAt: null };
     expect(isBackupDue(situation, hourSeconds, new Date(start + 1000))).toBe(false);
     expect(isBackupDue(situation, hourSeconds, new Date(start + 3_600_000))).toBe(true);
   });
 
   it("is tried again five minutes after it failed", () => {
     const failedAt = new Date(start);
-    const situation = { slug: "acme", createdAt, failedAt, takenAt: null };
+    const situation = { slug: "acme", createdAt, failedAt, begunAt: null };
     expect(isBackupDue(situation, hourSeconds, new Date(start + 299_000))).toBe(false);
     expect(isBackupDue(situation, hourSeconds, new Date(start + 300_000))).toBe(true);
   });

@@ -2,8 +2,8 @@
 export interface BackupSituation {
   readonly slug: string;
   readonly createdAt: Date;
-  /** Of the newest backup. */
-  readonly takenAt: Date | null;
+  /** When the newest backup began, by the clock that also says what is due. */
+  readonly begunAt: Date | null;
   /** When the newest attempt failed, if no backup came after it. */
   readonly failedAt: Date | null;
 }
@@ -17,10 +17,10 @@ const retryMilliseconds = 300_000;
  */
 export function isBackupDue(situation: BackupSituation, everySeconds: number, now: Date): boolean {
   const every = everySeconds * 1000;
-  const { failedAt, takenAt, createdAt } = situation;
+  const { failedAt, begunAt, createdAt } = situation;
   if (failedAt && now.getTime() - failedAt.getTime() < Math.min(every / 4, retryMilliseconds)) return false;
   const turn = lastTurn(situation.slug, every, now.getTime());
-  return createdAt.getTime() <= turn && (takenAt?.getTime() ?? Number.NEGATIVE_INFINITY) < turn;
+  return createdAt.getTime() <= turn && (begunAt?.getTime() ?? Number.NEGATIVE_INFINITY) < turn;
 }
 
 function lastTurn(slug: string, every: number, now: number): number {

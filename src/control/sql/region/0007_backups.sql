@@ -11,6 +11,8 @@ CREATE TABLE backups (
   state             text NOT NULL CHECK (state IN ('pending', 'writing', 'whole', 'deleting')),
   -- What a pending one is to be read from: `data_locations.id`, which is not dropped before.
   location          text,
+  -- By the controller's clock; the snapshot's time is by the database server's.
+  begun_at          timestamptz NOT NULL,
   -- Its writer says again and again that it lives; one that fell silent is swept with what it left.
   touched_at        timestamptz NOT NULL DEFAULT now(),
   taken_at          timestamptz,
