@@ -156,7 +156,7 @@ async function prepare(system: System, count: number): Promise<Bare> {
 
 /** The tenant's own, as the region's control database says: spares have the same tables. */
 async function schemaOf(open: (database: string) => Promise<pg.Client>): Promise<string> {
-  const control = await open("control");
+  const control = await open("rowhouse_region");
   const { rows } = await control
     .query<{ schema: string }>("SELECT schema FROM data_locations WHERE slug = $1", [slug])
     .finally(() => control.end());

@@ -12,10 +12,10 @@ interface Outcome {
 
 /** Starts a process again and again until one comes to the end. */
 async function moveThroughDeaths(place: MovePlace, wish: MoveWish): Promise<Outcome> {
-  await place.run("make", wish);
   const written: number[] = [];
   for (let kills = 0; kills < 200; kills++) {
-    if (await place.write(wish.slug, kills)) written.push(kills);
+    const number = wish.attempt * 1000 + kills;
+    if (await place.write(wish.slug, number)) written.push(number);
     const { signal, output } = await place.run("move", wish);
     if (signal !== "SIGKILL")
       return { kills, written, ...(JSON.parse(output) as Pick<Outcome, "state" | "error">) };
@@ -26,21 +26,22 @@ async function moveThroughDeaths(place: MovePlace, wish: MoveWish): Promise<Outc
 /** Whatever happened: one home, all that was written once, and nothing in the way of the next move. */
 async function expectOneHome(place: MovePlace, slug: string, home: Omit<Home, "state">, written: number[]) {
   expect(await place.home(slug)).toEqual({ ...home, state: "active" });
-  expect(await place.write(slug, 1000)).toBe(true);
+  const last = (written.at(-1) ?? 0) + 500;
+  expect(await place.write(slug, last)).toBe(true);
+  written.push(last);
   await place.inside(slug, async (client, { schema }) => {
     const numbers = async (sql: string) =>
       (await client.query<{ number: number }>(sql)).rows.map(({ number }) => number);
-    const all = [...written, 1000];
-    expect(await numbers("SELECT id AS number FROM entries ORDER BY id")).toEqual(all);
-    expect(await numbers("SELECT id AS number FROM keyless ORDER BY id")).toEqual(all);
-    expect(await numbers("SELECT v AS number FROM numbered ORDER BY id OFFSET 100")).toEqual(all);
+    expect(await numbers("SELECT id AS number FROM entries ORDER BY id")).toEqual(written);
+    expect(await numbers("SELECT id AS number FROM keyless ORDER BY id")).toEqual(written);
+    expect(await numbers("SELECT v AS number FROM numbered ORDER BY id OFFSET 100")).toEqual(written);
     const { rows } = await client.query(
       `SELECT relname AS name FROM pg_class
-       WHERE relkind = 'r' AND relnamespace = $1::regnamespace AND relreplident <> 'd'
+       WHERE relkind = 'r' AND relnamespace = to_regnamespace(quote_ident($1::text)) AND relreplident <> 'd'
        UNION ALL SELECT attname FROM pg_attribute WHERE attrelid = 'numbered'::regclass AND attidentity = 'd'
-       UNION ALL SELECT pubname FROM pg_publication WHERE pubname = 'rowhouse_move_' || substr($1, 3)
-       UNION ALL SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'rowhouse_move_' || substr($1, 3)`,
-      [schema === "public" ? `"public"` : schema],
+       UNION ALL SELECT pubname FROM pg_publication WHERE pubname = 'rowhouse_move_' || substr($1::text, 3)
+       UNION ALL SELECT slot_name FROM pg_replication_slots WHERE slot_name = 'rowhouse_move_' || substr($1::text, 3)`,
+      [schema],
     );
     expect(rows).toEqual([]);
   });
@@ -69,7 +70,9 @@ describe.concurrent("a move that is killed at every step", () => {
     async (_, to) => {
       const place = await MovePlace.open();
       try {
-        const outcome = await moveThroughDeaths(place, { slug: "wanderer", from, to, fails: false });
+        const wish = { slug: "wanderer", from, to, attempt: 1, fails: false };
+        await place.run("make", wish);
+        const outcome = await moveThroughDeaths(place, wish);
         expect(outcome).toMatchObject({ state: "completed", error: null });
         expect(outcome.kills).toBeGreaterThanOrEqual(moveSteps.length * 2 + 4);
         await expectOneHome(place, "wanderer", to, outcome.written);
@@ -81,13 +84,18 @@ describe.concurrent("a move that is killed at every step", () => {
   );
 
   it.each(places)(
-    "takes everything back when %s fails",
+    "takes everything back when %s fails, and can be begun again",
     async (_, to) => {
       const place = await MovePlace.open();
       try {
-        const outcome = await moveThroughDeaths(place, { slug: "returner", from, to, fails: true });
+        const wish = { slug: "returner", from, to, attempt: 1, fails: true };
+        await place.run("make", wish);
+        const outcome = await moveThroughDeaths(place, wish);
         expect(outcome).toMatchObject({ state: "failed", error: expect.stringContaining("no new home") });
         await expectOneHome(place, "returner", from, outcome.written);
+        const again = await moveThroughDeaths(place, { ...wish, attempt: 2, fails: false });
+        expect(again).toMatchObject({ state: "completed", error: null });
+        await expectOneHome(place, "returner", to, [...outcome.written, ...again.written]);
       } finally {
         await place.dispose();
       }

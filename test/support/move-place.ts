@@ -28,7 +28,7 @@ const config = {
   plans: { starter: { isolation: "schema" }, business: { isolation: "database" } },
 } satisfies MoveProcessOptions["config"];
 
-export interface MoveWish extends Pick<MoveProcessOptions, "slug" | "from" | "to" | "fails"> {}
+export interface MoveWish extends Pick<MoveProcessOptions, "slug" | "from" | "to" | "attempt" | "fails"> {}
 
 export interface Home {
   readonly state: string;

@@ -44,6 +44,8 @@ export interface MoveProcessOptions {
   readonly slug: string;
   readonly from: { readonly region: string; readonly plan: string };
   readonly to: { readonly region: string; readonly plan: string };
+  /** Tells this move of the tenant from its others. */
+  readonly attempt: number;
   /** The directory refuses the new home. */
   readonly fails: boolean;
 }
@@ -215,7 +217,7 @@ async function move(): Promise<object> {
     }),
   });
   await workflows.launch();
-  const id = moveId(here.name, slug);
+  const id = moveId(here.name, `${slug}-${options.attempt}`);
   await workflows.start(moveWorkflowName, id, { id, slug, ...to, askedBy: "tester" } satisfies MoveInput);
   for (let seen = 0; ; ) {
     const execution = await workflows.waitForChange(id, seen, 10);

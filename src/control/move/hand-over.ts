@@ -56,7 +56,8 @@ export async function handOver(parts: HandOverParts, input: MoveInput, known: Kn
     if (arrival) await bringTheRest(parts, input, arrival, known.structure);
     if (kind === "region") await sendFiles(context, receiver, { slug, operation: id });
     if (isData) await receiver.completeArrival({ slug, operation: id, ...(people && { people }) });
-    else await relocation.unlock({ slug, plan });
+    // Also a new place in this region may be shut: by a freeze that was repeated after a crash.
+    if (kind !== "region") await relocation.unlock({ slug, plan });
     const home = await newHome(context, input, arrival, entry.schemaVersion);
     await relocation.settle(slug, { region, plan, ...home }, move.state);
   }
