@@ -279,6 +279,64 @@ describe("a watched pair", () => {
     expect((await pool.query("SELECT id FROM never_recorded")).rows).toEqual([{ id: 1 }]);
   });
 
+  test("takes the node on the newest timeline for the primary, whatever the file says", async () => {
+    const file = join(machine.folder, name, "server.json");
+    const before = await zonesNow();
+    const outOfDate = await readFile(file, "utf8");
+    await databases.failOver(name);
+    await pool.query("CREATE TABLE on_newest_timeline AS SELECT 1 AS id");
+    await databases.stopAll();
+    await writeFile(file, outOfDate);
+    databases = await machine.engine();
+    databases.watch();
+    await isWhole();
+    expect(await zonesNow()).toEqual({ primary: before.standby, standby: before.primary });
+    expect((await pool.query("SELECT id FROM on_newest_timeline")).rows).toEqual([{ id: 1 }]);
+  });
+
+  test("starts the old primary again when the standby that was to replace it can't, and took no write yet", async () => {
+    const before = await zonesNow();
+    await pool.query("CREATE TABLE before_withdrawal AS SELECT 1 AS id");
+    await databases.stopAll();
+    const file = join(machine.folder, name, "server.json");
+    const state = JSON.parse(await readFile(file, "utf8")) as object;
+    const promoting = { inSync: false, promoting: before.standby, diverged: before.primary };
+    await writeFile(file, JSON.stringify({ ...state, ...promoting }));
+    // It can't be started with that, and is on no newer timeline all the same.
+    await rm(join(machine.folder, name, before.standby, "PG_VERSION"));
+    databases = await machine.engine();
+    databases.watch();
+    await isWhole();
+    expect(await zonesNow()).toEqual(before);
+    expect((await pool.query("SELECT id FROM before_withdrawal")).rows).toEqual([{ id: 1 }]);
+  });
+
+  test("is looked after by one process alone: another one may once the first is gone", async () => {
+    const stranger = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "ignore" });
+    const holder = `${machine.folder}.holder.json`;
+    try {
+      await databases.stopWatching();
+      await writeFile(
+        holder,
+        JSON.stringify({ pid: stranger.pid, identity: processIdentity(stranger.pid!) }),
+      );
+      const other = await machine.engine();
+      const before = await pids(other, name);
+      other.watch();
+      await kill(before.standby);
+      await expect(other.failOver(name)).rejects.toMatchObject({
+        code: "E_STATE_LOCKED",
+        message: expect.stringContaining(String(stranger.pid)),
+      });
+      expect((await other.describe(name))?.standby?.status).toBe("down");
+      await kill(stranger.pid!);
+      await isWhole();
+      databases = other;
+    } finally {
+      stranger.kill("SIGKILL");
+    }
+  });
+
   test("shuts down in order, the standby with all that was written, and starts again at once", async () => {
     await pool.query("CREATE TABLE before_shutdown AS SELECT 1 AS id");
     await databases.stopAll();
