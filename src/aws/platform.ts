@@ -28,6 +28,7 @@ import { createDns } from "./dns.ts";
 import { createFleets } from "./fleets.ts";
 import { prepareMail } from "./mail.ts";
 import { createRawStorage } from "./raw-storage.ts";
+import { openRecoverySite, openReplicas } from "./recovery-site.ts";
 import { awsNames, directoryDatabaseServer, firstSharedServer, type GlobalResources } from "./resources.ts";
 import { createWorkflows } from "./workflows.ts";
 
@@ -64,6 +65,8 @@ export async function openAwsRegion(options: OpenAwsRegionOptions): Promise<AwsR
   );
   const directoryPool = new WriterPool({ ...directoryConnection, max: 6 });
   const { registry, keys } = data.platform;
+  const logReplicas = (message: string) => log({ level: "info", message });
+  const recovery = await openRecoverySite({ document, access, clock, log: logReplicas });
   const platform: RegionPlatform = {
     ...data.platform,
     databases,
@@ -96,6 +99,8 @@ export async function openAwsRegion(options: OpenAwsRegionOptions): Promise<AwsR
       zone: config.domain,
       clock,
     }),
+    ...(recovery ? { recovery } : {}),
+    replicas: openReplicas({ access, resources, clock, log: logReplicas }),
   };
   return {
     platform,

@@ -33,7 +33,7 @@ import {
   takenName,
   unreplicable,
 } from "./rds/replica-faults.ts";
-import { readReplicaLag } from "./rds/replica-lag.ts";
+import { KnownLags, readReplicaLag } from "./rds/replica-lag.ts";
 import { deleteReplicaLogin, keepReplicaLogin, readReplicaLogin } from "./rds/replica-login.ts";
 import { isBroken, statusMeaning } from "./rds/status.ts";
 import { type Progress, untilDone } from "./rds/until.ts";
@@ -67,11 +67,13 @@ const stateNames = ["InvalidDBInstanceState", "InvalidDBInstanceStateFault"];
 class RdsReplicas implements Replicas {
   readonly #parts: ReplicasParts;
   readonly #prefix: string;
+  readonly #lags: KnownLags;
   #authorities: string | undefined;
 
   constructor(parts: ReplicasParts) {
     this.#parts = parts;
     this.#prefix = parts.resources.prefix;
+    this.#lags = new KnownLags(parts.clock);
   }
 
   async create({ source, server }: ReplicaName): Promise<void> {
@@ -80,7 +82,7 @@ class RdsReplicas implements Replicas {
       const instance = (await this.#find(replica)) ?? (await this.#make(replica));
       if (instance === undefined) return { is: "unknown" };
       if (isPromoted(instance)) throw promotedReplica(replica);
-      if (replicaStatus(instance) === "broken") throw brokenReplica(instance);
+      if (replicaStatus(instance) === "broken") return this.#remove(instance);
       return isServing(instance) ? "done" : { is: instance.DBInstanceStatus };
     });
   }
@@ -123,14 +125,19 @@ class RdsReplicas implements Replicas {
     await this.#until(replica, "is not gone yet", async () => {
       const instance = await this.#find(replica);
       if (!instance) return "done";
-      if (statusMeaning(instance.DBInstanceStatus).server !== "deleting") {
-        const { DBInstanceIdentifier } = instance;
-        const command = new DeleteDBInstanceCommand({ DBInstanceIdentifier, SkipFinalSnapshot: true });
-        await this.#parts.rds.send(command).catch(ignore(...stateNames, ...notFoundNames));
-      }
-      return (await this.#find(replica)) ? { is: instance.DBInstanceStatus } : "done";
+      const progress = await this.#remove(instance);
+      // An emulator has done it by now; RDS takes minutes.
+      return (await this.#find(replica)) ? progress : "done";
     });
     await deleteReplicaLogin({ client: this.#parts.secrets, prefix: this.#prefix, ...replica });
+  }
+
+  async #remove({ DBInstanceIdentifier, DBInstanceStatus }: DBInstance): Promise<Progress> {
+    if (statusMeaning(DBInstanceStatus).server !== "deleting") {
+      const command = new DeleteDBInstanceCommand({ DBInstanceIdentifier, SkipFinalSnapshot: true });
+      await this.#parts.rds.send(command).catch(ignore(...stateNames, ...notFoundNames));
+    }
+    return { is: DBInstanceStatus };
   }
 
   /** Asks RDS for it; `undefined` when it can't be made just now. */
@@ -211,9 +218,12 @@ class RdsReplicas implements Replicas {
     const status = replicaStatus(instance);
     if (status === "creating") return { ...replica, status, lagSeconds: null };
     this.#authorities ??= rdsAuthorities(resources.region, otherAuthorities);
-    const credentials = await readReplicaLogin({ client, prefix: this.#prefix, ...replica });
-    const options = { credentials, certificateAuthority: this.#authorities };
-    return { ...replica, status, lagSeconds: await readReplicaLag(instance, options) };
+    const certificateAuthority = this.#authorities;
+    const lagSeconds = await this.#lags.get(instance.DBInstanceArn ?? "", async () => {
+      const credentials = await readReplicaLogin({ client, prefix: this.#prefix, ...replica });
+      return readReplicaLag(instance, { credentials, certificateAuthority });
+    });
+    return { ...replica, status, lagSeconds };
   }
 
   /** Whether the instance is a copy of that server, under whichever name. */

@@ -1,4 +1,5 @@
 import type { DBInstance } from "@aws-sdk/client-rds";
+import type { Clock } from "../../ports/clock.ts";
 import type { DatabaseCredentials } from "../../ports/databases.ts";
 import { connect } from "../../postgres/connect.ts";
 
@@ -14,6 +15,30 @@ const lagSql = `
     (SELECT last_msg_send_time FROM pg_stat_wal_receiver
      WHERE status = 'streaming' AND pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn())
   )))::float8 AS seconds`;
+
+/** Each question is a connection to another region. */
+const lastsMilliseconds = 10_000;
+
+/** Lags as they were when they were last asked for. */
+export class KnownLags {
+  readonly #clock: Clock;
+  readonly #known = new Map<string, { readonly seconds: number; readonly at: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** What is known is older by now, and no more is said than that; it is asked anew after ten seconds. */
+  async get(id: string, ask: () => Promise<number | null>): Promise<number | null> {
+    const at = this.#clock.elapsedMilliseconds();
+    const known = this.#known.get(id);
+    if (known && at - known.at < lastsMilliseconds) return known.seconds + (at - known.at) / 1000;
+    const seconds = await ask();
+    if (seconds === null) this.#known.delete(id);
+    else this.#known.set(id, { seconds, at });
+    return seconds;
+  }
+}
 
 /** How far the replica is behind, as it says itself; `null` when it doesn't answer. */
 export async function readReplicaLag(

@@ -1,4 +1,5 @@
 import { HeadObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { isAwsError } from "../../aws/fault.ts";
 import { regionDocumentKey } from "../../aws/resources.ts";
 import { repeat } from "../../control/repeat.ts";
 import { toRowhouseError } from "../../core/error.ts";
@@ -9,7 +10,8 @@ const pauseMilliseconds = 10_000;
 
 /**
  * Ends this program in order once a deployment has written another document, so that systemd starts it on the new one:
- * a config that names another region or plan counts without a new server.
+ * a config that names another region or plan counts without a new server. A document that is not there yet, as another
+ * region's, counts when it comes.
  */
 export function endWhenDocumentChanges(parts: {
   readonly client: S3Client;
@@ -17,14 +19,20 @@ export function endWhenDocumentChanges(parts: {
   readonly clock: Clock;
 }): { stop(): Promise<void> } {
   const { client, bucket, clock } = parts;
-  let first: string | undefined;
+  let first: { readonly etag: string | undefined } | undefined;
   const onFault = (error: unknown) =>
     logLine({ level: "warn", message: `document: ${toRowhouseError(error).message}` });
   return repeat({ clock, pauseMilliseconds, onFault }, async () => {
-    const { ETag } = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: regionDocumentKey }));
-    first ??= ETag;
-    if (ETag === first) return;
+    const command = new HeadObjectCommand({ Bucket: bucket, Key: regionDocumentKey });
+    const etag = (await client.send(command).catch(unlessMissing))?.ETag;
+    first ??= { etag };
+    if (etag === first.etag || etag === undefined) return;
     logLine({ level: "info", message: "the deployment changed: starting again" });
     process.kill(process.pid, "SIGTERM");
   });
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!isAwsError(error, "NotFound", "NoSuchKey", "NoSuchBucket")) throw error;
+  return undefined;
 }

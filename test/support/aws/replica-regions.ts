@@ -20,7 +20,7 @@ export const recoveryRegion = "eu-central-1";
 
 /** The emulator has done at once what RDS takes minutes for. */
 const systemClock = createSystemClock();
-const hurriedClock: Clock = {
+export const hurriedClock: Clock = {
   now: () => systemClock.now(),
   elapsedMilliseconds: () => systemClock.elapsedMilliseconds(),
   sleep: (milliseconds, signal) => systemClock.sleep(milliseconds / 100, signal),
