@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { fault, type RowhouseError } from "../core/error.ts";
 import { publicError } from "../core/problem.ts";
+import { isConnectionLoss } from "../postgres/connect.ts";
 import type { Application, FetchHandler } from "./application.ts";
 import { currentTenant } from "./context.ts";
 import { answerError, errorMessage } from "./respond.ts";
@@ -26,7 +28,7 @@ export function createApplicationListener(application: Application): Application
   return (request, response, tenant) => {
     const fail = (thrown: unknown) => {
       logFailure(tenant, thrown, request.method, request.url);
-      answerError(response, publicError(thrown), request.headers.accept);
+      answerError(response, clientError(thrown), request.headers.accept);
     };
     try {
       const result: unknown = node(request, response, tenant);
@@ -63,7 +65,7 @@ function answerFailure(thrown: unknown): Response {
 }
 
 function failureResponse(thrown: unknown, accept: string | undefined): Response {
-  const { status, headers, body } = errorMessage(publicError(thrown), accept);
+  const { status, headers, body } = errorMessage(clientError(thrown), accept);
   return new Response(body, { status, headers });
 }
 
@@ -73,7 +75,18 @@ function logFailure(
   method: string | undefined,
   url: string | undefined,
 ): void {
-  const error = publicError(thrown);
+  const error = clientError(thrown);
   const level = error.status < 500 ? "info" : "error";
   tenant.log[level]("request failed", { method, url, code: error.code, error: thrown });
+}
+
+/** A database that goes away under a query is no fault of the application's: the client may ask again in a moment. */
+function clientError(thrown: unknown): RowhouseError {
+  if (!isConnectionLoss(thrown) || isSystemError(thrown)) return publicError(thrown);
+  return fault("E_DATABASE_UNAVAILABLE", undefined, { cause: thrown, remedy: "Try again in a few seconds." });
+}
+
+/** As ECONNREFUSED: it may be of whatever else the application talks to. */
+function isSystemError(thrown: unknown): boolean {
+  return /^E[A-Z]+$/.test(String((thrown as { code?: unknown }).code));
 }

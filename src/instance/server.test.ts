@@ -55,6 +55,9 @@ const app = defineApp({
   fetch: async (request, tenant) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/fail") throw new Error("secret detail");
+    if (pathname === "/cut") {
+      await tenant.db.transaction((client) => client.query("SELECT pg_terminate_backend(pg_backend_pid())"));
+    }
     if (pathname === "/nothing") return undefined as never;
     if (pathname === "/echo")
       return new Response(await request.text(), { status: 201, headers: { "x-own": "1" } });
@@ -191,6 +194,13 @@ describe("a request", () => {
     await expect(instance.runtime.run("abroad", () => {})).rejects.toMatchObject({ code: "E_WRONG_REGION" });
     await expect(instance.runtime.runInAnyState("abroad", () => {})).rejects.toMatchObject({
       code: "E_WRONG_REGION",
+    });
+  });
+
+  it("whose database goes away under a query may be repeated", async () => {
+    expect(await ask("acme.localhost", "/cut")).toMatchObject({
+      status: 503,
+      body: expect.stringContaining("E_DATABASE_UNAVAILABLE"),
     });
   });
 

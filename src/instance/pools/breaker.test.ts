@@ -6,25 +6,25 @@ describe("Breaker", () => {
     const breaker = new Breaker();
     expect(breaker.state(0)).toBe("closed");
     breaker.failed(0);
-    expect(breaker.state(199)).toBe("open");
-    expect(breaker.state(200)).toBe("probe");
+    expect(breaker.state(49)).toBe("open");
+    expect(breaker.state(50)).toBe("probe");
     breaker.begin();
-    expect(breaker.state(200)).toBe("open");
+    expect(breaker.state(50)).toBe("open");
     breaker.succeeded();
-    expect(breaker.state(200)).toBe("closed");
+    expect(breaker.state(50)).toBe("closed");
   });
 
-  it("waits twice as long after each failed probe, and never longer than 2 s", () => {
+  it("waits twice as long after each failed probe, and never longer than half a second", () => {
     const breaker = new Breaker();
     let now = 0;
     const pauses: number[] = [];
     for (let i = 0; i < 6; i++) {
       breaker.failed(now);
       const from = now;
-      while (breaker.state(now) === "open") now += 100;
+      while (breaker.state(now) === "open") now += 50;
       pauses.push(now - from);
       breaker.begin();
     }
-    expect(pauses).toEqual([200, 400, 800, 1600, 2000, 2000]);
+    expect(pauses).toEqual([50, 100, 200, 400, 500, 500]);
   });
 });

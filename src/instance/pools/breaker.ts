@@ -1,6 +1,9 @@
-/** How long a breaker stays open after the first failure, and at most. */
-const shortestPauseMilliseconds = 200;
-const longestPauseMilliseconds = 2_000;
+/**
+ * How long a breaker stays open after the first failure, and at most: a failover takes some tenths of a second, and its
+ * end is to be noticed; a probe is cheap.
+ */
+const shortestPauseMilliseconds = 50;
+const longestPauseMilliseconds = 500;
 
 /**
  * Keeps callers from waiting on a server that is down: after a failure to connect, everyone is refused at once
