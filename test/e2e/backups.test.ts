@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -233,4 +234,58 @@ describe("a tenant's data that was lost", () => {
     expect(await notes("strict")).toEqual(["one"]);
     expect(await readdir(application)).not.toContain("nobody.zip");
   }, 120_000);
+
+  it("leaves no file that looks whole when its export breaks off", async () => {
+    await create("large");
+    for (let index = 0; index < 24; index++)
+      await system.tenant("large", `/files/${index}`, { method: "PUT", body: randomBytes(2_000_000) });
+    const folder = await mkdtemp(join(application, "export-"));
+    const pid = (await system.status()).regions[0]!.controller.pid;
+    const ended = system.cli("tenant", "export", "large", "--to", join(folder, "large.zip"), "--json");
+    const sizes = async () =>
+      Promise.all((await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size));
+    // Some of it has arrived: now whoever sends it dies.
+    while (!(await sizes()).some((size) => size > 1_000_000)) await sleep(2);
+    process.kill(pid!, "SIGKILL");
+    const { code, stdout } = await ended;
+    expect({ code, error: JSON.parse(stdout).error.code }).toEqual({ code: 2, error: "E_NOT_RUNNING" });
+    expect(await readdir(folder)).toEqual([]);
+    // The one that takes its place sends it all.
+    const whole = async () =>
+      (await system.cli("tenant", "export", "large", "--to", join(folder, "large.zip"))).code;
+    while ((await whole()) !== 0) await sleep(200);
+    expect(await readdir(folder)).toEqual(["large.zip"]);
+  }, 120_000);
+
+  it("comes from an older release, and is brought up to the new one", async () => {
+    await create("ancient");
+    await write("ancient", "first");
+    const archive = join(application, "ancient.zip");
+    await system.json("tenant", "export", "ancient", "--to", archive);
+    const backup = await system.json<BackupDocument>("tenant", "backup", "ancient");
+    const sql = "ALTER TABLE notes ADD COLUMN stars integer NOT NULL DEFAULT 5;";
+    await writeFile(join(application, "migrations", "0002_stars.sql"), sql);
+    await system.cli("down");
+    await system.up();
+    const shown = (slug: string) => system.json<TenantDocument>("tenant", "show", slug);
+    expect((await shown("ancient")).schemaVersion).toBe(2);
+    await system.json("tenant", "import", "modern", "--from", archive, "--region", "eu-west-1");
+    expect(await notes("modern")).toEqual(["first"]);
+    expect((await shown("modern")).schemaVersion).toBe(2);
+    await write("ancient", "second");
+    await system.json("tenant", "restore", "ancient", "--backup", backup.id, "--yes");
+    expect(await notes("ancient")).toEqual(["first"]);
+    expect((await shown("ancient")).schemaVersion).toBe(2);
+    expect(await write("ancient", "third")).toBe(201);
+
+    // Back to the release before: what is newer than it is refused, and nothing changes.
+    await system.json("tenant", "export", "modern", "--to", archive);
+    await writeFile(join(application, "migrations", "0002_stars.sql"), "SELECT 1;");
+    await system.cli("down");
+    await system.up();
+    const refused = await system.cli("tenant", "import", "future", "--from", archive, "--json");
+    expect(refused.code).toBe(2);
+    expect(refused.json<{ error: { code: string } }>().error.code).toBe("E_ARCHIVE_SCHEMA");
+    expect((await system.cli("tenant", "show", "future")).code).toBe(2);
+  }, 240_000);
 });

@@ -88,7 +88,13 @@ await runUntilSignal(async () => {
     if (pathname === "/_rowhouse/health") return Response.json({ status: "ok" });
     return pathname.startsWith("/v1/") ? api.fetch(request, environment) : pages.fetch(request, environment);
   };
-  const server = serve({ fetch, hostname: self.address, port: controlPlanePort });
+  const server = serve({
+    fetch,
+    hostname: self.address,
+    port: controlPlanePort,
+    // An archive may come in for hours.
+    serverOptions: { requestTimeout: 0 },
+  });
   return async () => {
     server.close();
     await Promise.all([refreshing.stop(), watching.stop()]);
