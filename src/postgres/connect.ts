@@ -20,38 +20,89 @@ export interface ConnectOptions {
 /** Remembers which node answered last, so that the next connection asks that one first. Shared per endpoint. */
 const lastWriter = new WeakMap<DatabaseEndpoint, DatabaseNode>();
 
+/** A node that says nothing for so long may hang, and accept connections all the same: the next one is asked meanwhile. */
+const hesitationMilliseconds = 300;
+
 /**
  * Opens a connection to the node that has the wanted role, whichever it is just now.
  * @throws E_DATABASE_UNAVAILABLE when no node has it; a refused login or unknown database as Postgres says it
  */
-export async function connect(options: ConnectOptions): Promise<pg.Client> {
-  const wantsWriter = options.role !== "reader";
-  const known = lastWriter.get(options.endpoint);
-  const nodes = options.endpoint.nodes.toSorted(
-    (a, b) => rank(a, known, wantsWriter) - rank(b, known, wantsWriter),
-  );
-  let cause: unknown;
-  let fallback: pg.Client | undefined;
-  for (const node of nodes) {
-    try {
-      const { client, inRecovery } = await open(node, options);
-      if (!inRecovery) lastWriter.set(options.endpoint, node);
-      if (inRecovery !== wantsWriter) {
-        await fallback?.end();
-        return client;
-      }
-      if (wantsWriter) await client.end();
-      else fallback = client;
-    } catch (error) {
-      if (isAnswer(error)) {
-        await fallback?.end();
-        throw error;
-      }
-      cause = error;
-    }
+export function connect(options: ConnectOptions): Promise<pg.Client> {
+  return new Promise((resolve, reject) => new Search(options, { resolve, reject }).askNext());
+}
+
+/** Asks one node after the other, without waiting for one that hesitates. */
+class Search {
+  readonly #options: ConnectOptions;
+  readonly #wantsWriter: boolean;
+  readonly #nodes: DatabaseNode[];
+  readonly #outcome: { resolve(client: pg.Client): void; reject(error: unknown): void };
+  #pending = 0;
+  #isSettled = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** The writer, for a reader that finds nothing else. */
+  #fallback: pg.Client | undefined;
+  #cause: unknown;
+
+  constructor(options: ConnectOptions, outcome: Search["#outcome"]) {
+    this.#options = options;
+    this.#outcome = outcome;
+    this.#wantsWriter = options.role !== "reader";
+    const known = lastWriter.get(options.endpoint);
+    this.#nodes = options.endpoint.nodes.toSorted(
+      (a, b) => rank(a, known, this.#wantsWriter) - rank(b, known, this.#wantsWriter),
+    );
   }
-  if (fallback) return fallback;
-  throw fault("E_DATABASE_UNAVAILABLE", undefined, { cause });
+
+  askNext(): void {
+    clearTimeout(this.#timer);
+    const node = this.#nodes.shift();
+    if (node) {
+      this.#pending++;
+      open(node, this.#options).then(
+        (opened) => this.#opened(node, opened),
+        (error: unknown) => this.#failed(error),
+      );
+    }
+    if (this.#nodes.length === 0 && (this.#pending === 0 || (!node && this.#fallback))) this.#giveUp();
+    else this.#timer = setTimeout(() => this.askNext(), hesitationMilliseconds);
+  }
+
+  #opened(node: DatabaseNode, { client, inRecovery }: OpenedClient): void {
+    this.#pending--;
+    if (!inRecovery) lastWriter.set(this.#options.endpoint, node);
+    if (this.#isSettled) return close(client);
+    if (inRecovery !== this.#wantsWriter) return this.#settle(client);
+    if (this.#wantsWriter) close(client);
+    else this.#fallback = client;
+    this.askNext();
+  }
+
+  #failed(error: unknown): void {
+    this.#pending--;
+    this.#cause = error;
+    if (this.#isSettled) return;
+    if (isAnswer(error)) this.#settle(undefined, error);
+    else this.askNext();
+  }
+
+  #giveUp(): void {
+    const client = this.#fallback;
+    this.#fallback = undefined;
+    this.#settle(client, fault("E_DATABASE_UNAVAILABLE", undefined, { cause: this.#cause }));
+  }
+
+  #settle(client: pg.Client | undefined, error?: unknown): void {
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    if (this.#fallback) close(this.#fallback);
+    if (client) this.#outcome.resolve(client);
+    else this.#outcome.reject(error);
+  }
+}
+
+function close(client: pg.Client): void {
+  client.end().catch(() => {});
 }
 
 /** The node that took writes when it was last asked, or the first one while none was. */
