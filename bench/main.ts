@@ -8,6 +8,7 @@ import { measureArchive } from "./archive.ts";
 import { figureTable } from "./figure.ts";
 import { measureMigrations } from "./migrations.ts";
 import { measureMove } from "./move.ts";
+import { measureRecovery } from "./recovery.ts";
 import { measureSystem } from "./system.ts";
 
 /** The part's figures as Markdown. */
@@ -18,6 +19,7 @@ const parts: Readonly<Record<string, Part>> = {
   migrations: async () => `## Migrations over the fleet\n\n${figureTable(await measureMigrations())}`,
   archive: async () => `## A tenant's archive\n\n${figureTable(await measureArchive())}`,
   move: async () => `## A tenant that moves while it is written\n\n${figureTable(await measureMove())}`,
+  recovery: async () => `## Recovery of a region\n\n${figureTable(await measureRecovery())}`,
   requests: async () => {
     await runScript("requests.ts");
     const text = await readFile(new URL("./requests.md", import.meta.url), "utf8");

@@ -26,7 +26,7 @@ describe.runIf(process.platform === "linux")("a region that is lost", () => {
         ...["--email", `o@${slug}.example`],
       );
   }, 180_000);
-  afterAll(() => system.dispose(), 60_000);
+  afterAll(() => system.dispose(), 120_000);
 
   async function write(slug: string, title: string): Promise<number> {
     const response = await system

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createRoute, z } from "@hono/zod-openapi";
 import { fault } from "../../core/error.ts";
 import { strictBody } from "../argument.ts";
@@ -89,16 +90,21 @@ export function addRecoveryRoutes(api: Api, { regionStacks, recoveries }: ApiDep
   );
 }
 
+const pollMilliseconds = 10;
+
 /** What is refused at once the caller hears; what fails later is told to those who follow. */
 async function begins(
   ended: Promise<unknown>,
   running: () => { readonly hasEnded: boolean } | undefined,
 ): Promise<void> {
-  ended.catch(() => {});
-  const begun = (async () => {
-    while (running()?.hasEnded !== false) await new Promise((resolve) => setTimeout(resolve, 10));
-  })();
-  await Promise.race([ended, begun]);
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  ended.then(over, over);
+  while (!isOver && running()?.hasEnded !== false) await sleep(pollMilliseconds);
+  // One that has begun goes on; whatever became of one that has not is thrown here.
+  if (isOver) await ended;
 }
 
 function unsupported(): never {

@@ -104,9 +104,12 @@ export class Regions {
    * back. `onFault` is told of what came to nothing.
    */
   async resume(onProgress: StackProgress, onFault: (region: string, error: unknown) => void): Promise<void> {
-    const { stacks, directory } = this.#parts;
+    const { stacks, directory, lost } = this.#parts;
+    const successors = await lost?.();
     await Promise.all(
       (await stacks.list()).map(async ({ region, status }) => {
+        // It waits for its way back.
+        if (successors?.has(region)) return;
         try {
           if (status === "ready") await directory.openRegion(region);
           if (status !== "creating" && status !== "deleting") return;
