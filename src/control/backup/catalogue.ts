@@ -262,16 +262,12 @@ export class Catalogue {
     await this.#query("DELETE FROM backup_failures WHERE slug = $1", [slug]);
   }
 
-  /** The ids of all backups of a slug, in any state. */
-  async everyId(slug: string): Promise<string[]> {
-    const { rows } = await this.#query("SELECT * FROM backups WHERE slug = $1", [slug]);
-    return rows.map(({ id }) => id);
-  }
-
-  /** True when the table knows of it, in any state. */
-  async knows(id: string): Promise<boolean> {
-    const { rowCount } = await this.#query("SELECT FROM backups WHERE id = $1", [id]);
-    return rowCount === 1;
+  /** The ids of all backups, or of those of a slug, in any state. */
+  async everyId(slug?: string): Promise<ReadonlySet<string>> {
+    const { rows } = await this.#query("SELECT id FROM backups WHERE $1::text IS NULL OR slug = $1", [
+      slug ?? null,
+    ]);
+    return new Set(rows.map(({ id }) => id));
   }
 
   #query(sql: string, parameters: readonly unknown[] = []) {

@@ -31,9 +31,12 @@ export function isRecordKey(key: string): boolean {
   return key.startsWith(backupsPrefix) && key.endsWith(`/${recordName}`);
 }
 
+/** Where a region's objects hold the archives of imports that are under way. */
+export const importsPrefix = "imports/";
+
 /** Where the archive of an import waits until it is loaded. */
 export function importPrefix(id: string): string {
-  return `imports/${id}/`;
+  return `${importsPrefix}${id}/`;
 }
 
 export function importKey(id: string): string {
