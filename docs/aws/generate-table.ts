@@ -59,6 +59,12 @@ const rows: readonly Row[] = [
     "RDS's failover, its certificates: the SQL ran on a real Postgres with a restricted administrator",
     ...["src/aws/databases-lifecycle.test.ts", "src/aws/control-login.test.ts", "src/aws/rds/"],
   ),
+  port(
+    "replicas",
+    "RDS read replicas across regions",
+    "RDS's own replication, promotion and renaming, and how long they take: the replicas stream between real Postgres",
+    ...["src/aws/replicas-lifecycle.test.ts", "src/aws/recovery-site.test.ts"],
+  ),
   port("queues", "SQS", "delays of a new or changed queue"),
   port("workflows", "SWF", "rate limits, the delays of its lists", "src/aws/workflows/"),
   port("mail", "SES v2", "delivery, bounces, the sandbox"),
