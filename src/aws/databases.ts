@@ -23,6 +23,7 @@ import {
 import { deleteAdministrator, ensureAdministrator } from "./rds/administrator.ts";
 import { instanceIdentifier, instanceParameters, isOwn, serverOf } from "./rds/instance.ts";
 import { describeInstance, isBroken, statusMeaning } from "./rds/status.ts";
+import { type Progress, untilDone } from "./rds/until.ts";
 import type { RegionResources } from "./resources.ts";
 
 type CreateServer = Parameters<Databases["create"]>[0];
@@ -54,11 +55,6 @@ export function createDatabases(parts: CreateParts): Databases {
 
 const existsNames = ["DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"];
 const stateNames = ["InvalidDBInstanceState", "InvalidDBInstanceStateFault"];
-
-/** Between two questions to RDS about work that takes minutes. */
-const pollMilliseconds = 10_000;
-/** RDS takes a quarter of this; whoever asks again afterwards goes on with what is there. */
-const deadlineMilliseconds = 3_600_000;
 
 class RdsDatabases extends RdsLogins implements Databases {
   readonly #parts: CreateParts;
@@ -183,24 +179,8 @@ class RdsDatabases extends RdsLogins implements Databases {
     }
   }
 
-  /** Looks until it is done. @throws E_DATABASE_UNAVAILABLE when it is not after an hour */
-  async #until(
-    name: string,
-    what: string,
-    look: () => Promise<"done" | { readonly is: string | undefined }>,
-  ): Promise<void> {
-    const { clock, log } = this.#parts;
-    const deadline = clock.elapsedMilliseconds() + deadlineMilliseconds;
-    let last: string | undefined;
-    for (;;) {
-      const seen = await look();
-      if (seen === "done") return;
-      if (seen.is !== last) log?.(`database server ${name}: RDS says ${seen.is}`);
-      last = seen.is;
-      if (clock.elapsedMilliseconds() >= deadline)
-        throw fault("E_DATABASE_UNAVAILABLE", `The database server ${name} ${what}: RDS says ${seen.is}.`);
-      await clock.sleep(pollMilliseconds);
-    }
+  #until(name: string, what: string, look: () => Promise<Progress>): Promise<void> {
+    return untilDone(this.#parts, { name: `database server ${name}`, what }, look);
   }
 }
 
