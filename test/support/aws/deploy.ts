@@ -79,7 +79,7 @@ function cloudFormation(
   const links = new Map(others.map((other) => [awsNames.linkStack(prefix, other), other]));
   leaveOutPeering(client, (stackName) => {
     const other = links.get(stackName);
-    if (other !== undefined) return access.region < other ? "request" : "accept";
+    if (other !== undefined) return access.region < other ? "request" : "acceptLink";
     if (accepting.includes(stackName)) return "accept";
     return stackName === requesting ? "request" : undefined;
   });

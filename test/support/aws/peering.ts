@@ -2,13 +2,14 @@ import type { CloudFormationClient, CreateChangeSetCommandInput } from "@aws-sdk
 
 const placeholder = { Type: "AWS::CloudFormation::WaitConditionHandle" };
 
-/** In the place of either end: under names of the real ones, something that does nothing. */
+/** In the place of an end: under names of the real ones, something that does nothing. */
 const nothing = {
   request: {
     Resources: { Connection: placeholder },
     Outputs: { ConnectionId: { Value: "pcx-00000000000000000" } },
   },
   accept: { Resources: { ThroughDataRouteTable: placeholder } },
+  acceptLink: { Resources: { RouteBack: placeholder } },
 };
 
 /**
