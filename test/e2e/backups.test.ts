@@ -159,7 +159,7 @@ describe("a tenant's data that was lost", () => {
         await stop();
       }
     },
-    120_000,
+    240_000,
   );
 
   it("is restored as the guide says, command by command", async () => {
@@ -186,7 +186,7 @@ describe("a tenant's data that was lost", () => {
     expect(new Set(kept.map(({ reason }) => reason))).toEqual(
       new Set(["manual", "before-restore", "before-import"]),
     );
-  }, 180_000);
+  }, 300_000);
 
   it("is restored while it is suspended, and stays so", async () => {
     await create("quiet");
@@ -197,7 +197,7 @@ describe("a tenant's data that was lost", () => {
     expect((await system.json<TenantDocument>("tenant", "show", "quiet")).state).toBe("suspended");
     await system.json("tenant", "resume", "quiet");
     expect(await notes("quiet")).toEqual(["one"]);
-  }, 60_000);
+  }, 120_000);
 
   it("is not asked for in vain: every refusal says why, and changes nothing", async () => {
     await create("strict");
