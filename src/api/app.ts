@@ -8,6 +8,7 @@ import { requireOperator } from "./authentication.ts";
 import type { Api, ApiDependencies, ApiEnvironment } from "./dependencies.ts";
 import { addBackupRoutes } from "./routes/backups.ts";
 import { addClosingRoutes } from "./routes/closing.ts";
+import { addDatabaseRoutes } from "./routes/databases.ts";
 import { addMailRoutes } from "./routes/mail.ts";
 import { addMigrationRoutes } from "./routes/migrations.ts";
 import { addMoveRoutes } from "./routes/moves.ts";
@@ -49,6 +50,7 @@ export function createApi(dependencies: ApiDependencies): Api {
   addStatusRoutes(api, dependencies);
   addRegionRoutes(api, dependencies);
   addRecoveryRoutes(api, dependencies);
+  addDatabaseRoutes(api, dependencies);
   addMigrationRoutes(api, dependencies);
   addMailRoutes(api, dependencies);
   addResidencyRoutes(api, dependencies);

@@ -1,4 +1,5 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { DatabaseControl } from "../control/database/control.ts";
 import type { Directory } from "../control/directory.ts";
 import type { IdempotencyKeys } from "../control/idempotency-keys.ts";
 import type { Operator } from "../control/operators.ts";
@@ -22,6 +23,8 @@ export interface ApiDependencies {
   readonly regions: ReadonlyMap<string, RegionControl>;
   /** Those that have failed over, and may not be used. */
   readonly fenced?: ReadonlySet<string>;
+  /** The control plane's own database servers; absent where something else looks after them. */
+  readonly directoryDatabases?: DatabaseControl;
   readonly regionStacks: Pick<Regions, "list" | "show" | "create" | "delete" | "operation">;
   /** Absent where regions are recovered by hand. */
   readonly recoveries?: Pick<Recoveries, "failOver" | "failBack" | "failBackOutcome" | "operation">;

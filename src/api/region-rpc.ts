@@ -63,6 +63,8 @@ const methods: Readonly<Record<Method, true>> = {
   dropEmptyServers: true,
   migrate: true,
   schemaTarget: true,
+  databases: true,
+  failOverDatabase: true,
   outbox: true,
   status: true,
 };

@@ -2,6 +2,8 @@ import { Command } from "commander";
 import { addAuditList } from "./command/audit/list.ts";
 import { addAwsDeploy } from "./command/aws/deploy.ts";
 import { addAwsSynth } from "./command/aws/synth.ts";
+import { addDatabaseFailOver } from "./command/database/fail-over.ts";
+import { addDatabaseList } from "./command/database/list.ts";
 import { addDoctor } from "./command/doctor.ts";
 import { addDown } from "./command/down.ts";
 import { addLogs } from "./command/logs.ts";
@@ -83,6 +85,12 @@ export function createProgram(invocation: Invocation): Command {
   addRegionFailOver(region, invocation);
   addRegionFailBack(region, invocation);
   addRegionDelete(region, invocation);
+  const database = program
+    .command("database")
+    .description("list database servers, and fail one over to its standby")
+    .addHelpText("after", example(invocation, "$0 database list"));
+  addDatabaseList(database, invocation);
+  addDatabaseFailOver(database, invocation);
   const migrate = program
     .command("migrate")
     .description("bring tenants' schemas up to date")

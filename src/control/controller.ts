@@ -6,6 +6,7 @@ import type { WriterPool } from "../postgres/pool.ts";
 import { backupControl } from "./backup/control.ts";
 import { keepBackups } from "./backup/keeper.ts";
 import { closeControl, sweepClosings } from "./close/control.ts";
+import { databaseControl } from "./database/control.ts";
 import { Directory } from "./directory.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { FleetKeeper } from "./fleet/fleet-keeper.ts";
@@ -103,6 +104,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     new Region({ context, fleet, spares }),
     closeControl(context),
     backupControl(context),
+    databaseControl(platform),
     moving.control,
     recoveryControl(context, { states, onFault: (error) => logFault(parts, "recovery", error) }),
     residencyControl(context, { ...platform, internalToken: parts.internalToken }),

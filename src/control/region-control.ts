@@ -6,6 +6,7 @@ import type { DatabaseServerStatus } from "../ports/databases.ts";
 import type { MailRecord } from "../ports/mail.ts";
 import type { BackupControl, BackupStreams } from "./backup/control.ts";
 import type { CloseControl } from "./close/control.ts";
+import type { DatabaseControl } from "./database/control.ts";
 import type { TenantMigration } from "./migration/migrate-tenants.ts";
 import type { MoveControl } from "./move/control.ts";
 import type { RecoveryControl } from "./recovery/control.ts";
@@ -90,7 +91,8 @@ export interface RegionControl
     BackupControl,
     BackupStreams,
     ResidencyControl,
-    MoveControl {}
+    MoveControl,
+    DatabaseControl {}
 
 /** What every region does, whatever else is done to tenants. */
 export interface RegionCore {

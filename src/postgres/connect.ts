@@ -31,12 +31,17 @@ export function connect(options: ConnectOptions): Promise<pg.Client> {
   return new Promise((resolve, reject) => new Search(options, { resolve, reject }).askNext());
 }
 
+interface Outcome {
+  resolve(client: pg.Client): void;
+  reject(error: unknown): void;
+}
+
 /** Asks one node after the other, without waiting for one that hesitates. */
 class Search {
   readonly #options: ConnectOptions;
   readonly #wantsWriter: boolean;
   readonly #nodes: DatabaseNode[];
-  readonly #outcome: { resolve(client: pg.Client): void; reject(error: unknown): void };
+  readonly #outcome: Outcome;
   #pending = 0;
   #isSettled = false;
   #timer: NodeJS.Timeout | undefined;
@@ -44,7 +49,7 @@ class Search {
   #fallback: pg.Client | undefined;
   #cause: unknown;
 
-  constructor(options: ConnectOptions, outcome: Search["#outcome"]) {
+  constructor(options: ConnectOptions, outcome: Outcome) {
     this.#options = options;
     this.#outcome = outcome;
     this.#wantsWriter = options.role !== "reader";
@@ -71,11 +76,15 @@ class Search {
   #opened(node: DatabaseNode, { client, inRecovery }: OpenedClient): void {
     this.#pending--;
     if (!inRecovery) lastWriter.set(this.#options.endpoint, node);
-    if (this.#isSettled) return close(client);
-    if (inRecovery !== this.#wantsWriter) return this.#settle(client);
-    if (this.#wantsWriter) close(client);
-    else this.#fallback = client;
-    this.askNext();
+    if (this.#isSettled) {
+      close(client);
+    } else if (inRecovery !== this.#wantsWriter) {
+      this.#settle(client);
+    } else {
+      if (this.#wantsWriter) close(client);
+      else this.#fallback = client;
+      this.askNext();
+    }
   }
 
   #failed(error: unknown): void {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { AuditEntry } from "../../src/control/audit.ts";
 import type { BackupDocument } from "../../src/control/backup/document.ts";
 import type { CertificateDocument } from "../../src/control/close/control.ts";
+import type { FailedOver } from "../../src/control/database/control.ts";
 import type { Directory } from "../../src/control/directory.ts";
 import type { TenantMigration } from "../../src/control/migration/migrate-tenants.ts";
 import type { MoveCommand } from "../../src/control/move/control.ts";
@@ -22,6 +23,7 @@ import { fault } from "../../src/core/error.ts";
 import { signupSteps } from "../../src/core/signup/steps.ts";
 import type { TenantEvent } from "../../src/core/tenant/lifecycle.ts";
 import type { Isolation, TenantProfile } from "../../src/core/tenant/tenant.ts";
+import type { DatabaseServerStatus } from "../../src/ports/databases.ts";
 import type { MailRecord } from "../../src/ports/mail.ts";
 
 interface Signup {
@@ -57,6 +59,8 @@ export class MemoryRegion implements RegionControl {
   readonly #moves = new Map<string, MoveStatus>();
   readonly #audit: AuditEntry[] = [];
   readonly #waiters: (() => void)[] = [];
+  /** Of its database server's primary and standby. */
+  #zones: readonly [string, string] = ["a", "b"];
 
   constructor(options: {
     readonly name: string;
@@ -66,6 +70,28 @@ export class MemoryRegion implements RegionControl {
     this.#name = options.name;
     this.#directory = options.directory;
     this.#isolationOf = options.isolationOf;
+  }
+
+  async databases(): Promise<readonly DatabaseServerStatus[]> {
+    this.#answer();
+    const node = { host: "127.0.0.1", port: 8100, pid: 7, status: "running" } as const;
+    const [primary, standby] = this.#zones;
+    return [
+      {
+        name: "shared-1",
+        status: "available",
+        primary: { ...node, zone: primary },
+        standby: { ...node, zone: standby, lagBytes: 0 },
+      },
+    ];
+  }
+
+  async failOverDatabase({ server }: { server: string }): Promise<FailedOver> {
+    this.#answer();
+    if (server !== "shared-1") throw fault("E_NOT_FOUND", `There is no database server "${server}".`);
+    const [from, to] = this.#zones;
+    this.#zones = [to, from];
+    return { from: { zone: from }, to: { zone: to }, durationMs: 120 };
   }
 
   async operation(): Promise<undefined> {
@@ -348,7 +374,6 @@ export class MemoryRegion implements RegionControl {
 
   async status(): Promise<RegionStatus> {
     this.#answer();
-    const node = { host: "127.0.0.1", port: 8100, pid: 7, status: "running" } as const;
     return {
       name: this.#name,
       jurisdiction: "EU",
@@ -356,14 +381,7 @@ export class MemoryRegion implements RegionControl {
       problem: null,
       controller: { pid: 1 },
       balancer: { url: "http://127.0.0.1:8090", pid: 2 },
-      databases: [
-        {
-          name: "shared-1",
-          status: "available",
-          primary: { ...node, zone: "a" },
-          standby: { ...node, zone: "b", lagBytes: 0 },
-        },
-      ],
+      databases: await this.databases(),
       fleets: [
         {
           name: "app",

@@ -9,7 +9,8 @@ const node = z.object({
   status: z.enum(["starting", "running", "down"]),
 });
 
-const database = z.object({
+/** A database server as the status tells it. */
+export const databaseServerSchema = z.object({
   name: z.string(),
   status: z.enum(["creating", "available", "degraded", "down", "deleting"]),
   primary: node.nullable(),
@@ -41,7 +42,7 @@ const region = z.object({
   status: z.enum(["starting", "ready", "degraded", "down", "stopped", "fenced"]),
   controller: z.object({ pid: z.number().int().nullable() }),
   balancer: z.object({ url: z.string(), pid: z.number().int().nullable() }),
-  databases: z.array(database).readonly(),
+  databases: z.array(databaseServerSchema).readonly(),
   fleets: z.array(fleet).readonly(),
   backupProblems: z
     .array(z.object({ slug: z.string(), backup: z.string().nullable(), error: errorSchema }))

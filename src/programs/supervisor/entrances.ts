@@ -4,6 +4,7 @@ import { createApi } from "../../api/app.ts";
 import type { ApiDependencies } from "../../api/dependencies.ts";
 import { createPageSignups } from "../../api/page-signups.ts";
 import { createPages } from "../../api/pages.ts";
+import { databaseControl } from "../../control/database/control.ts";
 import type { Recoveries } from "../../control/recovery/recoveries.ts";
 import type { RegionControl } from "../../control/region-control.ts";
 import type { Regions } from "../../control/regions/regions.ts";
@@ -56,6 +57,7 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     },
     directory: directory.directory,
     idempotencyKeys: directory.idempotencyKeys,
+    directoryDatabases: databaseControl({ databases: directory.databases, clock }),
     regions,
     regionStacks,
     fenced: options.fenced,
