@@ -1,28 +1,12 @@
 import { fault } from "../../core/error.ts";
 import type { MoveKind } from "../../core/move/admit.ts";
-import { compareRows } from "../../postgres/logical/initial-copy.ts";
-import { restoreRelaxed } from "../../postgres/logical/relaxations.ts";
-import { connectToSource } from "../../postgres/logical/source.ts";
-import { connectToTarget } from "../../postgres/logical/target.ts";
-import { describeSchema, fingerprintOf, schemaFingerprint } from "../../postgres/schema-fingerprint.ts";
-import { readSequences, setSequences } from "../../postgres/sequences.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { Arrival, ArrivingPeople } from "./arrival.ts";
 import { sendFiles } from "./files.ts";
 import type { MoveInput } from "./input.ts";
+import { LastChanges, type MoveMachinery } from "./last-changes.ts";
 import { Moves } from "./moves.ts";
-import { arrivalOf, hasSettled, leavingLocation, receiverOf, sourceOf, targetOf } from "./places.ts";
-import type { Pumps } from "./pumps.ts";
-import type { Verification } from "./verification.ts";
-
-/** What is compared whole while the tenant waits: it takes some hundredths of a second. */
-const smallBytes = 8 * 1024 * 1024;
-
-interface HandOverParts {
-  readonly context: RegionContext;
-  readonly pumps: Pumps;
-  readonly verification: Verification;
-}
+import { arrivalOf, hasSettled, receiverOf } from "./places.ts";
 
 /** What earlier steps found out. */
 interface Known {
@@ -36,7 +20,7 @@ interface Known {
  * directory's row, from which on nothing is taken back; a repeat goes on wherever a crash came.
  * @throws E_MOVE_FAILED when both copies are not the same
  */
-export async function handOver(parts: HandOverParts, input: MoveInput, known: Known): Promise<void> {
+export async function handOver(parts: MoveMachinery, input: MoveInput, known: Known): Promise<void> {
   const { kind } = known;
   const { context } = parts;
   const { directory, relocation, pool, platform } = context;
@@ -50,11 +34,15 @@ export async function handOver(parts: HandOverParts, input: MoveInput, known: Kn
     // Before the tenant waits: whatever can be asked for in advance.
     const arrival = isData ? await arrivalOf(context, input, entry.schemaVersion) : undefined;
     const people = kind === "region" ? await readPeople(context, slug) : undefined;
-    if (arrival) await openPump(parts, input, arrival);
+    await using rest = arrival && (await LastChanges.prepare(parts, input, arrival));
     await moves.noteFrozen(id);
     await relocation.freeze(slug, move.state);
-    if (arrival) await bringTheRest(parts, input, arrival, known.structure);
-    if (kind === "region") await sendFiles(context, receiver, { slug, operation: id });
+    const brought = await Promise.allSettled([
+      rest?.bring(known.structure),
+      kind === "region" ? sendFiles(context, receiver, { slug, operation: id }) : undefined,
+    ]);
+    const failure = brought.find((each) => each.status === "rejected");
+    if (failure) throw failure.reason;
     if (isData) await receiver.completeArrival({ slug, operation: id, ...(people && { people }) });
     // Also a new place in this region may be shut: by a freeze that was repeated after a crash.
     if (kind !== "region") await relocation.unlock({ slug, plan });
@@ -66,7 +54,7 @@ export async function handOver(parts: HandOverParts, input: MoveInput, known: Kn
 }
 
 /** Takes a hand-over back that did not come to the directory's row. */
-export async function takeBack({ context }: HandOverParts, input: MoveInput, kind: MoveKind): Promise<void> {
+export async function takeBack({ context }: MoveMachinery, input: MoveInput, kind: MoveKind): Promise<void> {
   const { directory, relocation, pool, platform } = context;
   const entry = await directory.find(input.slug);
   if (hasSettled(entry, input)) return;
@@ -74,80 +62,6 @@ export async function takeBack({ context }: HandOverParts, input: MoveInput, kin
   if (kind !== "plan")
     await receiverOf(context, input.region).revertArrival({ slug: input.slug, operation: input.id });
   if (move) await relocation.thaw(input.slug, move.state);
-}
-
-async function openPump({ context, pumps }: HandOverParts, input: MoveInput, arrival: Arrival) {
-  return pumps.get(input.id, async () => ({
-    source: await sourceOf(context, await leavingLocation(context, input)),
-    target: targetOf(arrival),
-  }));
-}
-
-/** Nobody writes any more: the last changes, the sequences, and a look at both sides. */
-async function bringTheRest(
-  parts: HandOverParts,
-  input: MoveInput,
-  arrival: Arrival,
-  structure: string | undefined,
-): Promise<void> {
-  const { context, verification } = parts;
-  const pump = await openPump(parts, input, arrival);
-  const source = await sourceOf(context, await leavingLocation(context, input));
-  const [reader, writer] = await Promise.all([connectToSource(source), connectToTarget(targetOf(arrival))]);
-  try {
-    await pump.catchUp();
-    await writer.query("BEGIN");
-    await setSequences(writer, arrival.schema, await readSequences(reader, source.schema));
-    await writer.query("COMMIT");
-    await restoreRelaxed({
-      source: reader,
-      sourceSchema: source.schema,
-      target: writer,
-      schema: arrival.schema,
-    });
-    if ((await schemaFingerprint(writer, arrival.schema)) !== structure)
-      throw fault("E_MOVE_FAILED", "The tables of the new place are not what they were when it was made.");
-    const { rows } = await reader.query<{ bytes: string }>(sizeQuery, [source.schema]);
-    if (Number(rows[0]?.bytes) <= smallBytes) {
-      await compareRows({ reader, source, writer, target: arrival });
-      verification.noteCompared(input.id);
-    } else {
-      await verification.hold(input.id, targetOf(arrival));
-    }
-  } finally {
-    await Promise.all([reader.end(), writer.end()]);
-  }
-}
-
-/** What the schema's rows take, and about what COPY makes of them. */
-export const sizeQuery = `
-  SELECT coalesce(sum(pg_table_size(oid)), 0) AS bytes FROM pg_class
-  WHERE relkind = 'r' AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)`;
-
-type Connection = Parameters<typeof describeSchema>[0];
-
-/** The fingerprint of both. @throws E_MOVE_FAILED with the first definition that only one of them has */
-export async function compareStructure(
-  reader: Connection,
-  sourceSchema: string,
-  writer: Connection,
-  targetSchema: string,
-): Promise<string> {
-  const [original, copy] = await Promise.all([
-    describeSchema(reader, sourceSchema),
-    describeSchema(writer, targetSchema),
-  ]);
-  const [here, there] = [new Set(original), new Set(copy)];
-  const lost = original.find((line) => !there.has(line));
-  const added = copy.find((line) => !here.has(line));
-  if (lost !== undefined)
-    throw fault("E_MOVE_FAILED", `The migrations don't make what the tenant has: ${lost.slice(0, 300)}.`);
-  if (added !== undefined)
-    throw fault(
-      "E_MOVE_FAILED",
-      `The migrations make what the tenant does not have: ${added.slice(0, 300)}.`,
-    );
-  return fingerprintOf(copy);
 }
 
 async function newHome(

@@ -3,10 +3,11 @@ import { moveSteps } from "../../core/move/steps.ts";
 import type { Isolation } from "../../core/tenant/tenant.ts";
 import { resultsOf } from "../../core/workflow/results.ts";
 import type { WorkflowExecution } from "../../ports/workflows.ts";
+import type { CopiedResult } from "./copying.ts";
 import type { MoveInput } from "./input.ts";
 import type { MoveRecord } from "./moves.ts";
 import type { Sameness } from "./verification.ts";
-import type { Checked, CopiedResult } from "./workflow.ts";
+import type { Checked } from "./workflow.ts";
 
 /** What changed, from which to which. */
 export interface Change<T> {

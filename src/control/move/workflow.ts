@@ -4,46 +4,27 @@ import { type MoveStepName, moveSteps } from "../../core/move/steps.ts";
 import type { Isolation } from "../../core/tenant/tenant.ts";
 import type { RetryPolicy } from "../../core/workflow/retry.ts";
 import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
-import { refreshViews } from "../../postgres/logical/materialized-views.ts";
-import { findObstacles } from "../../postgres/logical/obstacles.ts";
-import { closePublication, openPublication } from "../../postgres/logical/publication.ts";
-import { Pump } from "../../postgres/logical/pump.ts";
-import { relax } from "../../postgres/logical/relaxations.ts";
+import { closePublication } from "../../postgres/logical/publication.ts";
 import { dropSlot } from "../../postgres/logical/slot.ts";
-import { connectToSource } from "../../postgres/logical/source.ts";
-import { connectToTarget } from "../../postgres/logical/target.ts";
 import { AuditTrail } from "../audit.ts";
 import { planOf, type RegionContext } from "../region-context.ts";
+import { type CopiedResult, compareBoth, copyRows, refreshBoth, untilClose, versionOf } from "./copying.ts";
 import { sendFiles } from "./files.ts";
-import { compareStructure, handOver, sizeQuery, takeBack } from "./hand-over.ts";
+import { handOver, takeBack } from "./hand-over.ts";
 import type { MoveInput } from "./input.ts";
+import type { MoveMachinery } from "./last-changes.ts";
 import { leave } from "./leave.ts";
 import { Moves } from "./moves.ts";
-import { arrivalOf, auditOf, hasSettled, leavingLocation, receiverOf, sourceOf, targetOf } from "./places.ts";
-import type { Pumps } from "./pumps.ts";
-import type { Sameness, Verification } from "./verification.ts";
+import { arrivalOf, auditOf, hasSettled, leavingLocation, receiverOf, sourceOf } from "./places.ts";
+import type { Sameness } from "./verification.ts";
 
 export const moveWorkflowName = "move";
-
-export interface MoveParts {
-  readonly context: RegionContext;
-  readonly pumps: Pumps;
-  readonly verification: Verification;
-}
 
 type Step = Omit<WorkflowStep<MoveInput>, "name" | "title">;
 type Results = Readonly<Record<string, unknown>>;
 
 /** About 25 s in all: while it waits the tenant may wait too. */
 const patient: RetryPolicy = { maxAttempts: 8, initialIntervalSeconds: 0.2, backoffRate: 2 };
-
-/** A copy that is so little behind is brought up while the tenant hardly notices. */
-const closeMilliseconds = 150;
-/** A tenant that writes faster than its changes can be applied never comes close. */
-const followMinutes = 15;
-
-const minuteMilliseconds = 60_000;
-const progressMilliseconds = 500;
 
 interface Home {
   readonly region: string;
@@ -58,18 +39,11 @@ export interface Checked {
   readonly to: Home;
 }
 
-/** What `copy-rows` did. */
-export interface CopiedResult {
-  readonly rows: number;
-  readonly bytes: number;
-  readonly copyMs: number;
-}
-
 /**
  * A tenant's move. Until the directory names the new home, at the end of `hand-over`, every step can be taken back and
  * the tenant is served where it was; from then on every undo leaves things as they are.
  */
-export function moveWorkflow(parts: MoveParts): WorkflowDefinition<MoveInput> {
+export function moveWorkflow(parts: MoveMachinery): WorkflowDefinition<MoveInput> {
   const steps: Readonly<Record<MoveStepName, Step>> = { ...placeSteps(parts), ...dataSteps(parts) };
   return {
     name: moveWorkflowName,
@@ -91,7 +65,7 @@ function guarded({ directory }: RegionContext, step: Step): Step {
 
 function placeSteps({
   context,
-}: MoveParts): Record<"claim" | "check" | "prepare" | "copy-files" | "release", Step> {
+}: MoveMachinery): Record<"claim" | "check" | "prepare" | "copy-files" | "release", Step> {
   const { operations, directory, pool, platform, config } = context;
   return {
     claim: {
@@ -147,7 +121,7 @@ function placeSteps({
 }
 
 function dataSteps(
-  parts: MoveParts,
+  parts: MoveMachinery,
 ): Record<"compare-structure" | "copy-rows" | "follow" | "hand-over" | "verify" | "leave", Step> {
   const { context, pumps, verification } = parts;
   return {
@@ -217,94 +191,6 @@ function kindOf(results: Results): MoveKind {
   return (results.check as Checked | undefined)?.kind ?? "plan";
 }
 
-async function versionOf({ directory }: RegionContext, { slug }: MoveInput): Promise<number> {
-  const entry = await directory.find(slug);
-  if (!entry) throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}".`);
-  return entry.schemaVersion;
-}
-
 function send(context: RegionContext, { slug, id, region }: MoveInput): Promise<void> {
   return sendFiles(context, receiverOf(context, region), { slug, operation: id });
-}
-
-/** @throws E_MOVE_UNSUPPORTED with all that can't be carried, E_MOVE_FAILED when the tables are not the same */
-async function compareBoth(context: RegionContext, input: MoveInput): Promise<string> {
-  const location = await leavingLocation(context, input);
-  const source = await sourceOf(context, location);
-  const arrival = await arrivalOf(context, input, await versionOf(context, input));
-  const [reader, writer] = await Promise.all([connectToSource(source), connectToTarget(targetOf(arrival))]);
-  try {
-    const obstacles = await findObstacles(reader, source.schema, [location.ownerRole, location.appRole]);
-    if (obstacles.length > 0)
-      throw fault("E_MOVE_UNSUPPORTED", `The tenant "${input.slug}" has ${obstacles.join("; ")}.`);
-    return await compareStructure(reader, source.schema, writer, arrival.schema);
-  } finally {
-    await Promise.all([reader.end(), writer.end()]);
-  }
-}
-
-/** What is computed from the rows is no row of the stream. */
-async function refreshBoth(context: RegionContext, input: MoveInput): Promise<void> {
-  const source = await sourceOf(context, await leavingLocation(context, input));
-  const arrival = await arrivalOf(context, input, await versionOf(context, input));
-  const [reader, writer] = await Promise.all([connectToSource(source), connectToTarget(targetOf(arrival))]);
-  try {
-    await refreshViews({ reader, sourceSchema: source.schema, writer, schema: arrival.schema });
-  } finally {
-    await Promise.all([reader.end(), writer.end()]);
-  }
-}
-
-/** From the beginning, however far an earlier attempt came: its snapshot ended with it. */
-async function copyRows({ context, pumps }: MoveParts, input: MoveInput): Promise<CopiedResult> {
-  const { platform, pool } = context;
-  const { clock } = platform;
-  await pumps.stop(input.id);
-  const source = await sourceOf(context, await leavingLocation(context, input));
-  const target = targetOf(await arrivalOf(context, input, await versionOf(context, input)));
-  const { rows } = await source.pool.query<{ bytes: string }>(sizeQuery, [source.schema]);
-  const total = Number(rows[0]?.bytes);
-  const [reader, writer] = await Promise.all([connectToSource(source), connectToTarget(target)]);
-  try {
-    await relax({ source: reader, sourceSchema: source.schema, target: writer, schema: target.schema });
-  } finally {
-    await Promise.all([reader.end(), writer.end()]);
-  }
-  await openPublication(source);
-  const moves = new Moves({ pool, clock });
-  const startedAt = clock.elapsedMilliseconds();
-  let notedAt = Number.NEGATIVE_INFINITY;
-  const { pump, copied } = await Pump.copy({
-    source,
-    target,
-    onProgress: (bytes) => {
-      const now = clock.elapsedMilliseconds();
-      if (now - notedAt < progressMilliseconds) return;
-      notedAt = now;
-      moves.noteBytes(input.id, bytes, total).catch(() => {});
-    },
-  });
-  pumps.keep(input.id, pump);
-  return { ...copied, copyMs: Math.round(clock.elapsedMilliseconds() - startedAt) };
-}
-
-/** Resolves when the copy is hardly behind, twice in a row. @throws E_MOVE_FAILED when it never is */
-async function untilClose({ context, pumps }: MoveParts, input: MoveInput): Promise<void> {
-  const { clock } = context.platform;
-  const target = async () => targetOf(await arrivalOf(context, input, await versionOf(context, input)));
-  const source = await sourceOf(context, await leavingLocation(context, input));
-  const pump = await pumps.get(input.id, async () => ({ source, target: await target() }));
-  const deadline = clock.elapsedMilliseconds() + followMinutes * minuteMilliseconds;
-  for (let inTime = 0; inTime < 2; ) {
-    const askedAt = clock.elapsedMilliseconds();
-    await pump.catchUp();
-    const now = clock.elapsedMilliseconds();
-    inTime = now - askedAt <= closeMilliseconds ? inTime + 1 : 0;
-    if (now > deadline && inTime === 0) {
-      throw fault(
-        "E_MOVE_FAILED",
-        `The tenant "${input.slug}" is written faster than its changes can be brought over.`,
-      );
-    }
-  }
 }

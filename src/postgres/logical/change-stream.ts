@@ -2,6 +2,7 @@ import type { Duplex, DuplexOptions } from "node:stream";
 import type pg from "pg";
 import * as copyStreams from "pg-copy-streams";
 import { formatLsn, type Lsn } from "./lsn.ts";
+import { replyTimeoutSeconds } from "./slot.ts";
 import type { Source } from "./source.ts";
 
 /** A message of the plugin as it came, or that the server has nothing more up to here. */
@@ -32,6 +33,7 @@ export class ChangeStream {
   #confirmed: Lsn;
   #failure: unknown;
   #wake: () => void = () => {};
+  #heardAt = performance.now();
 
   constructor(replication: pg.Client, source: Source, from: Lsn) {
     this.#client = replication;
@@ -48,7 +50,7 @@ export class ChangeStream {
     this.#duplex.on("error", (error) => this.#fail(error));
     this.#duplex.on("end", () => this.#fail(new Error("The stream of changes has ended.")));
     this.#duplex.on("readable", () => this.#wake());
-    this.#timer = setInterval(() => this.#sendStatus(), statusMilliseconds);
+    this.#timer = setInterval(() => this.#look(), statusMilliseconds);
     this.#timer.unref();
   }
 
@@ -59,6 +61,7 @@ export class ChangeStream {
       if (this.#failure !== undefined) throw this.#failure;
       const bytes = this.#duplex.read() as Buffer | null;
       if (bytes === null) break;
+      this.#heardAt = performance.now();
       const frame = this.#toFrame(bytes);
       if (frame) frames.push(frame);
     }
@@ -97,6 +100,14 @@ export class ChangeStream {
   #fail(error: unknown): void {
     this.#failure ??= error;
     this.#wake();
+  }
+
+  #look(): void {
+    const now = performance.now();
+    if (this.#duplex.readableLength > 0) this.#heardAt = now;
+    if (now - this.#heardAt > replyTimeoutSeconds * 1000)
+      this.#fail(new Error("The server has fallen silent."));
+    this.#sendStatus();
   }
 
   #sendStatus(): void {

@@ -1,8 +1,8 @@
-import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type pg from "pg";
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import { from as copyFrom } from "pg-copy-streams";
 import { fault } from "../../core/error.ts";
+import { CopyOut } from "../copy-out.ts";
 import { quoteIdentifier } from "../identifier.ts";
 import { tableChecksums } from "../table-checksum.ts";
 import { listTables, qualifiedName } from "../tables.ts";
@@ -92,17 +92,14 @@ async function copyTable(parts: {
   const { reader, writer, table, source, target, onBytes } = parts;
   const names = table.columns.map(quoteIdentifier).join(", ");
   const columns = names && `(${names})`;
-  const out = reader.query(copyTo(`COPY ${qualifiedName(source.schema, table.name)} ${columns} TO STDOUT`));
+  const out = reader.query(
+    new CopyOut(`COPY ${qualifiedName(source.schema, table.name)} ${columns} TO STDOUT`),
+  );
   const into = writer.query(
     copyFrom(`COPY ${qualifiedName(target.schema, table.name)} ${columns} FROM STDIN`),
   );
-  const counter = new Transform({
-    transform(chunk: Buffer, _, done) {
-      onBytes(chunk.length);
-      done(null, chunk);
-    },
-  });
-  await pipeline(out, counter, into);
+  out.on("data", (chunk: Buffer) => onBytes(chunk.length));
+  await pipeline(out, into);
   if (into.rowCount !== out.rowCount)
     throw fault(
       "E_MOVE_FAILED",

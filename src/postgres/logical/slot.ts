@@ -13,11 +13,14 @@ export interface StartingPoint {
 /** How long a new slot waits for transactions of anyone on the server that began before it. */
 const patienceSeconds = 120;
 
+/** Whichever side hears nothing from the other for so long takes it for dead; an idle server speaks after half of it. */
+export const replyTimeoutSeconds = 20;
+
 /** A connection of the replication protocol to the source's database. @throws E_DATABASE_UNAVAILABLE */
 export function connectForReplication(source: Source): Promise<pg.Client> {
   return connectToSource(source, {
     replication: true,
-    settings: { lock_timeout: `${patienceSeconds}s`, wal_sender_timeout: "60s" },
+    settings: { lock_timeout: `${patienceSeconds}s`, wal_sender_timeout: `${replyTimeoutSeconds}s` },
   });
 }
 
