@@ -69,7 +69,7 @@ export function tenantParts(
       name: "backups",
       count: async (slug) => {
         const { counts } = await measureObjects(objects, tenantBackupsPrefix(slug));
-        return { counts: { backups: (await catalogueOf(context).everyId(slug)).length, ...counts } };
+        return { counts: { backups: (await catalogueOf(context).everyId(slug)).size, ...counts } };
       },
       // The recovery region's copies go with them.
       remove: (slug) => nothingLeft(forgetBackups(context, slug)),

@@ -1,12 +1,17 @@
+import { fault } from "../../core/error.ts";
 import { quoteIdentifier as name } from "../../postgres/identifier.ts";
 import type { Queryable } from "../../postgres/pool.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
 import { sharedLogin } from "../tenant-data/shared-login.ts";
 
+/** About five seconds. */
+const mostLooks = 700;
+
 /**
  * Lets no one act as the tenant at this location any more, for good and whatever crashes: its app role logs in no
  * more, the shared login can't become it, and every session that might be it ends. `strangers` are instances that did
  * not say that they hold back: of those, all sessions on the server end. A repeat is safe.
+ * @throws E_DATABASE_UNAVAILABLE when one of them goes on
  */
 export async function lockOut(
   server: Queryable,
@@ -16,11 +21,28 @@ export async function lockOut(
   await server.query(`ALTER ROLE ${name(location.appRole)} NOLOGIN`);
   if (await isSharedMember(server, location))
     await server.query(`REVOKE ${name(location.appRole)} FROM ${sharedLogin.role}`);
-  await server.query(
-    `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-     WHERE usename = $1 OR usename = $2 AND application_name = ANY ($3)`,
-    [location.appRole, sharedLogin.role, strangers.map((instance) => `rowhouse ${instance}`)],
-  );
+  await endSessions(server, [
+    location.appRole,
+    sharedLogin.role,
+    strangers.map((instance) => `rowhouse ${instance}`),
+  ]);
+}
+
+/**
+ * All are told at once and then looked for again and again: a call that waits for each one's end itself looks ten times
+ * a second, one after the other.
+ */
+async function endSessions(server: Queryable, whose: readonly unknown[]): Promise<void> {
+  for (let look = 0; look < mostLooks; look++) {
+    const { rowCount } = await server.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE usename = $1 OR usename = $2 AND application_name = ANY ($3)`,
+      whose,
+    );
+    if (rowCount === 0) return;
+    await server.query("SELECT pg_sleep(0.005)");
+  }
+  throw fault("E_DATABASE_UNAVAILABLE", "Sessions of the tenant do not end.");
 }
 
 /** Takes {@link lockOut} back. */

@@ -13,7 +13,7 @@ const patienceMilliseconds = 3000;
 const pollMilliseconds = 5;
 
 /** The application name of an instance's connection that hears of changes to the directory begins so. */
-export const directoryListenerPrefix = "rowhouse-directory ";
+const directoryListenerPrefix = "rowhouse-directory ";
 
 /** What a tenant can be when it is frozen, and is again afterwards. */
 export type ServingState = Extract<TenantState, "active" | "suspended">;
