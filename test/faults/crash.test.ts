@@ -1,6 +1,7 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DatabaseDocument } from "../../src/control/database/servers.ts";
 import type { StatusDocument } from "../../src/control/status.ts";
 import { processesOf } from "../support/processes-of.ts";
 import { createSystem, type System } from "../support/system.ts";
@@ -155,6 +156,49 @@ describe.runIf(process.platform === "linux")("crashes", () => {
     await expect.poll(isBack, { timeout: 30_000, interval: 200 }).toBe(true);
     expect(await write("north", "after the controller")).toBe(true);
   }, 60_000);
+
+  it("fails a killed database over to the other zone, with every acknowledged row", async () => {
+    const databaseNow = async () => (await system.status()).regions[0]?.databases[0];
+    const before = await databaseNow();
+    const writing = startWriting("failed over");
+    const count = () => acknowledged.size;
+    const counted = count();
+    await expect.poll(count, { timeout: 20_000 }).toBeGreaterThan(counted + 5);
+    kill(before?.primary?.pid ?? 0);
+    const isBack = async () => {
+      const now = await databaseNow();
+      return now?.status === "available" && now.primary?.zone === before?.standby?.zone;
+    };
+    await expect.poll(isBack, { timeout: 30_000, interval: 200 }).toBe(true);
+    await writing.stop();
+    expect((await databaseNow())?.primary?.pid).toBe(before?.standby?.pid);
+    await expectEveryAcknowledgedRow();
+  }, 90_000);
+
+  it("fails every database over on purpose, the directory's too, while tenants write", async () => {
+    const list = () => system.json<DatabaseDocument[]>("database", "list");
+    const before = await list();
+    expect(before.map(({ region, name }) => `${region}/${name}`)).toEqual(
+      expect.arrayContaining(["eu-west-1/shared-1", "us-east-1/shared-1", "global/directory"]),
+    );
+    const writing = startWriting("on purpose");
+    for (const { region, name, primary, standby } of before) {
+      const isInSync = async () =>
+        (await list()).some((one) => one.region === region && one.name === name && one.inSync);
+      await expect.poll(isInSync, { timeout: 30_000, interval: 200 }).toBe(true);
+      expect(await system.json("database", "fail-over", `${region}/${name}`, "--yes")).toMatchObject({
+        ...{ region, server: name, durationMs: expect.any(Number) },
+        ...{ from: { zone: primary?.zone }, to: { zone: standby?.zone } },
+      });
+    }
+    await writing.stop();
+    const ambiguous = await system.cli("database", "fail-over", "shared-1", "--yes", "--json");
+    expect(ambiguous.json()).toMatchObject({
+      error: { code: "E_ARGUMENT", remedy: expect.stringContaining("us-east-1/shared-1") },
+    });
+    await expect.poll(() => write("north", "after all failed over"), { timeout: 20_000 }).toBe(true);
+    await expectEveryAcknowledgedRow();
+  }, 120_000);
 
   it("brings both nodes of a database back, with every acknowledged row", async () => {
     const [database] = (await system.status()).regions[0]?.databases ?? [];

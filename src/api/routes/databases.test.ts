@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestApi, operatorToken, type TestApi } from "../../../test/support/api.ts";
 import { ConformingClient } from "../../../test/support/conforming-client.ts";
-import type { DatabaseDocument } from "../../control/database/fleet.ts";
+import type { DatabaseDocument } from "../../control/database/servers.ts";
 
 let test: TestApi;
 let client: ConformingClient;

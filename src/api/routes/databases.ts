@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { DatabaseControl } from "../../control/database/control.ts";
-import { failOverDatabase, globalDatabases, listDatabases } from "../../control/database/fleet.ts";
+import { failOverDatabase, globalDatabases, listDatabases } from "../../control/database/servers.ts";
 import type { Api, ApiDependencies } from "../dependencies.ts";
 import { databaseFailOverSchema, databaseSchema } from "../schema/database.ts";
 import { problemResponse } from "../schema/problem.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { DatabaseDocument, FailOverDocument } from "../../../control/database/fleet.ts";
+import type { DatabaseDocument, FailOverDocument } from "../../../control/database/servers.ts";
 import { fault } from "../../../core/error.ts";
 import type { ApiClient } from "../../client.ts";
 import { confirm } from "../../confirm.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { DatabaseDocument } from "../../../control/database/fleet.ts";
+import type { DatabaseDocument } from "../../../control/database/servers.ts";
 import { openControlApi } from "../../control-api.ts";
 import { example, type Invocation } from "../../invocation.ts";
 import { table } from "../../output.ts";
