@@ -1,6 +1,6 @@
 /** A region of many tenants is killed as a whole and comes back in its recovery region, which runs already or not. */
 import type { FailOverOutcome } from "../src/control/recovery/outcome.ts";
-import { killRegion, processesOfRegion } from "../test/support/lost-region.ts";
+import { loseRegion, processesOfRegion } from "../test/support/lost-region.ts";
 import { createSystem, type System } from "../test/support/system.ts";
 import { type Figure, figure } from "./figure.ts";
 
@@ -39,8 +39,10 @@ async function failOverOnce(basePort: number, isRunning: boolean): Promise<FailO
     if (isRunning) await system.json("region", "create", recovery);
     await signUpAll(system);
     await untilFollowed(system);
-    await killRegion(system, region);
-    const outcome = await system.json<FailOverOutcome>("region", "fail-over", region, "--yes");
+    const loss = await loseRegion(system, region);
+    const outcome = await system
+      .json<FailOverOutcome>("region", "fail-over", region, "--yes")
+      .finally(() => loss.stop());
     if (outcome.tenants !== tenants) throw new Error(`${outcome.tenants} of ${tenants} tenants came back.`);
     await expectServed(system);
     return outcome;

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { processIdentity } from "../../src/embedded/process-identity.ts";
 import type { System } from "./system.ts";
 
@@ -15,15 +16,38 @@ export async function processesOfRegion(system: System, region: string): Promise
   const folder = join(system.stateDirectory, "processes");
   const files = (await readdir(folder)).filter((file) => file.endsWith(".json"));
   const records = await Promise.all(
-    files.map(async (file) => JSON.parse(await readFile(join(folder, file), "utf8")) as Recorded),
+    files.map(async (file) => {
+      const text = await readFile(join(folder, file), "utf8").catch(() => undefined);
+      return text === undefined ? [] : [JSON.parse(text) as Recorded];
+    }),
   );
-  return records.filter(
-    ({ name, pid, identity }) => name.startsWith(`${region}.`) && processIdentity(pid) === identity,
-  );
+  return records
+    .flat()
+    .filter(({ name, pid, identity }) => name.startsWith(`${region}.`) && processIdentity(pid) === identity);
 }
 
-/** `kill -9` of all processes of a region, the one that would start the others again first. */
-export async function killRegion(system: System, region: string): Promise<number> {
+/**
+ * `kill -9` of all processes of a region, and of whatever the supervisor starts of it again, until it is told to stop: a
+ * region that is lost does not come back by itself.
+ */
+export async function loseRegion(system: System, region: string): Promise<{ stop(): Promise<void> }> {
+  await killRegion(system, region);
+  let isStopped = false;
+  const killing = (async () => {
+    while (!isStopped) {
+      await sleep(50);
+      await killRegion(system, region);
+    }
+  })();
+  return {
+    stop: () => {
+      isStopped = true;
+      return killing;
+    },
+  };
+}
+
+async function killRegion(system: System, region: string): Promise<void> {
   const records = await processesOfRegion(system, region);
   const controllerFirst = records.toSorted(
     (a, b) => Number(b.name.endsWith(".controller")) - Number(a.name.endsWith(".controller")),
@@ -35,5 +59,4 @@ export async function killRegion(system: System, region: string): Promise<number
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   }
-  return records.length;
 }
