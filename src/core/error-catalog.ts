@@ -210,7 +210,8 @@ export const errorCatalog = {
     kind: "system",
     status: 500,
     reason: "The residency check could not write into a tenant's data, so nothing was checked.",
-    remedy: "Correct the named cause and run `rowhouse doctor --residency` again; what it had written is removed.",
+    remedy:
+      "Correct the named cause and run `rowhouse doctor --residency` again; what it had written is removed.",
   },
   E_REGION_UNAVAILABLE: {
     kind: "system",
@@ -493,7 +494,8 @@ export const errorCatalog = {
     kind: "user",
     status: 409,
     reason: "The move would bring the tenant's data under another jurisdiction.",
-    remedy: 'Move it with `--consent "<reference>"`, which names the customer\'s consent and is kept in the audit trail.',
+    remedy:
+      'Move it with `--consent "<reference>"`, which names the customer\'s consent and is kept in the audit trail.',
   },
   E_MOVE_UNSUPPORTED: {
     kind: "user",
@@ -517,7 +519,8 @@ export const errorCatalog = {
     kind: "user",
     status: 409,
     reason: "The region has no recovery region that its tenants could come back in.",
-    remedy: "Name one of the same jurisdiction as `recovery` in rowhouse.config.ts, before the region is lost.",
+    remedy:
+      "Name one of the same jurisdiction as `recovery` in rowhouse.config.ts, before the region is lost.",
   },
   E_REGION_HEALTHY: {
     kind: "user",

@@ -22,7 +22,9 @@ function distance(from: TenantState, to: readonly TenantState[]): number | undef
   let reached = new Set([from]);
   for (let steps = 0; steps <= states.length; steps++) {
     if ([...reached].some((state) => to.includes(state))) return steps;
-    reached = new Set([...reached].flatMap((state) => events.map((event) => lifecycle[state][event] ?? state)));
+    reached = new Set(
+      [...reached].flatMap((state) => events.map((event) => lifecycle[state][event] ?? state)),
+    );
   }
   return undefined;
 }
