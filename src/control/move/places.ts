@@ -11,7 +11,7 @@ import type { MoveInput } from "./input.ts";
 const applicationName = "rowhouse-move";
 
 /** Slots and publications of moves are named so, after the location that they read. */
-export const moveNamePrefix = "rowhouse_move_";
+const moveNamePrefix = "rowhouse_move_";
 
 /** Who receives the tenant: another region's controller, or this one itself. */
 export function receiverOf(context: RegionContext, region: string): ArrivalControl {
