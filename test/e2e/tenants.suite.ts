@@ -158,6 +158,28 @@ export function tenantsSuite<System extends TestSystem>(
       expect(again.json()).toMatchObject({ error: { code: "E_TENANT_SLUG_TAKEN" } });
     });
 
+    it("is brought back to a backup, and moved to another isolation and another region", async () => {
+      await create("lasting", "eu-west-1", "starter");
+      await addBook("lasting", "Kept");
+      const { id } = await system.json<{ id: string }>("tenant", "backup", "lasting");
+      await addBook("lasting", "Regretted");
+      await system.json("tenant", "restore", "lasting", "--backup", id, "--yes");
+      expect(await titles("lasting")).not.toContain("Regretted");
+      expect(await titles("lasting")).toContain("Kept");
+      const before = await titles("lasting");
+      await system.json("tenant", "move", "lasting", "--plan", "business");
+      expect(await titles("lasting")).toEqual(before);
+      const consent = ["--consent", "contract 7"];
+      await system.json("tenant", "move", "lasting", "--region", "us-east-1", ...consent);
+      await expect.poll(() => titles("lasting"), { timeout: 20_000 }).toEqual(before);
+      await addBook("lasting", "Written there");
+      expect(await system.json<TenantJson>("tenant", "show", "lasting")).toMatchObject({
+        region: "us-east-1",
+        isolation: "database",
+        state: "active",
+      });
+    }, 240_000);
+
     it("gives a slug to one of many sign-ups that race for it", async () => {
       const sign = (region: string) =>
         system.api("/v1/tenants?wait=1", {
