@@ -64,8 +64,7 @@ export async function measureMove(count = defaultRows, basePort = 39_080): Promi
       ...["tenant", "create", slug, "--name", "Heavy", "--region", "eu-west-1"],
       ...["--plan", "starter", "--email", "ada@heavy.example"],
     );
-    const bare = await prepare(system, count);
-    return await measure(system, bare);
+    return await measure(system, await prepare(await openServer(system), count));
   } finally {
     await system.dispose();
     await rm(folder, { recursive: true, force: true });
@@ -77,27 +76,43 @@ interface Bare {
   readonly milliseconds: number;
 }
 
-async function measure(system: System, bare: Bare): Promise<Figure[]> {
-  let isOver = false;
-  const waits: number[] = [];
-  let failed = 0;
-  const write = async (name: number) => {
-    for (let i = 0; !isOver; i++) {
+/** Requests of so many writers, one after the other each, from now on. */
+class Load {
+  readonly waits: number[] = [];
+  failed = 0;
+  #isOver = false;
+  readonly #work: Promise<unknown>;
+
+  constructor(system: System) {
+    this.#work = Promise.all(Array.from({ length: writers }, (_, name) => this.#write(system, name)));
+  }
+
+  async #write(system: System, name: number): Promise<void> {
+    for (let i = 0; !this.#isOver; i++) {
       const startedAt = performance.now();
       const answer = await system.tenant(slug, `/${name}-${i}`, { method: "POST" }).catch(() => undefined);
-      waits.push(performance.now() - startedAt);
-      if (answer?.status !== 201) failed++;
+      this.waits.push(performance.now() - startedAt);
+      if (answer?.status !== 201) this.failed++;
     }
-  };
-  const writing = Array.from({ length: writers }, (_, name) => write(name));
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#work;
+  }
+}
+
+async function measure(system: System, copyBare: () => Promise<Bare>): Promise<Figure[]> {
+  const load = new Load(system);
+  const bare = await copyBare();
   const result = await system.json<MoveResult>("tenant", "move", slug, "--plan", "business");
-  isOver = true;
-  await Promise.all(writing);
+  await load.stop();
   const size = `${(result.bytes / 1e9).toFixed(2)} GB, ${result.rows} rows`;
   const bareMilliseconds = (bare.milliseconds * result.bytes) / bare.bytes;
+  const { waits, failed } = load;
   return [
     figure({
-      name: `bare \`COPY\` through one pipe, ${size}`,
+      name: `bare \`COPY\` through one pipe under the same load, ${size}`,
       value: bareMilliseconds,
       unit: "s",
       scale: 1000,
@@ -125,37 +140,37 @@ async function measure(system: System, bare: Bare): Promise<Figure[]> {
   ];
 }
 
-/** Fills the tenant's table, and copies it once into a database beside it. */
-async function prepare(system: System, count: number): Promise<Bare> {
+type Open = (database: string) => Promise<pg.Client>;
+
+async function openServer(system: System): Promise<Open> {
   const region = new StateFolder(system.stateDirectory).region("eu-west-1");
   const keys = await createKeys({ file: join(region, "keys.json") });
   const databases = openDatabases({ folder: join(region, "databases"), keys });
-  const server = {
-    endpoint: await databases.endpoint("shared-1"),
-    credentials: await databases.administrator("shared-1"),
-  };
-  const open = (database: string) => connect({ ...server, database, applicationName: "bench" });
+  const endpoint = await databases.endpoint("shared-1");
+  const credentials = await databases.administrator("shared-1");
+  return (database) => connect({ endpoint, credentials, database, applicationName: "bench" });
+}
+
+/** Fills the tenant's table; what it returns copies that once into a database beside it. */
+async function prepare(open: Open, count: number): Promise<() => Promise<Bare>> {
+  const schema = await schemaOf(open);
   const source = await open("tenants");
-  try {
-    const schema = await schemaOf(open);
-    await source.query(`INSERT INTO "${schema}".loans ${rowsSql(count)}`);
-    await source.query(`VACUUM ANALYZE "${schema}".loans`);
-    await source.query("CREATE DATABASE bare");
-    const target = await open("bare");
-    try {
-      await target.query(`CREATE TABLE loans ${columns}`);
-      return await copyBarely(source, target, schema);
-    } finally {
-      await target.end();
-      await source.query("DROP DATABASE bare WITH (FORCE)");
-    }
-  } finally {
+  await source.query(`INSERT INTO "${schema}".loans ${rowsSql(count)}`);
+  await source.query(`VACUUM ANALYZE "${schema}".loans`);
+  await source.query("CREATE DATABASE bare");
+  const target = await open("bare");
+  await target.query(`CREATE TABLE loans ${columns}`);
+  return async () => {
+    const bare = await copyBarely(source, target, schema);
+    await target.end();
+    await source.query("DROP DATABASE bare WITH (FORCE)");
     await source.end();
-  }
+    return bare;
+  };
 }
 
 /** The tenant's own, as the region's control database says: spares have the same tables. */
-async function schemaOf(open: (database: string) => Promise<pg.Client>): Promise<string> {
+async function schemaOf(open: Open): Promise<string> {
   const control = await open("rowhouse_region");
   const { rows } = await control
     .query<{ schema: string }>("SELECT schema FROM data_locations WHERE slug = $1", [slug])

@@ -273,6 +273,54 @@ describe("a tenant's life", () => {
     });
   });
 
+  it("moves, by its operator's name in the audit trail", async () => {
+    const slug = await createTenant();
+    const body = { region: "us-east-1", consent: "contract 7" };
+    const begun = await client.call(`POST /v1/tenants/${slug}/move`, { body });
+    expect(begun).toMatchObject({ status: 202, body: { slug, state: "completed" } });
+    expect(begun.headers.get("location")).toBe(`/v1/moves/${begun.body.id}`);
+    for (const query of ["", "?seen=0"]) {
+      expect(await client.call(`GET /v1/moves/${begun.body.id}${query}`)).toMatchObject({
+        status: 200,
+        body: { slug, result: { from: "eu-west-1", to: "us-east-1" } },
+      });
+    }
+    expect(await client.call(`GET /v1/audit?tenant=${slug}`)).toMatchObject({
+      status: 200,
+      body: [{ tenant: slug, actor: "first", action: "move", details: { consent: "contract 7" } }],
+    });
+    expect(await client.call(`GET /v1/audit?tenant=${slug}&region=us-east-1`)).toMatchObject({ body: [] });
+  });
+
+  it("answers with what a move did, when asked to wait", async () => {
+    const slug = await createTenant();
+    const answer = await client.call(`POST /v1/tenants/${slug}/move?wait=1`, { body: { plan: "business" } });
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { slug, from: "starter", to: "business", isolation: { from: "schema", to: "database" } },
+    });
+  });
+
+  it.each([
+    ["the same place", {}, 409, "E_MOVE_SAME"],
+    ["an empty consent", { consent: " " }, 400, "E_ARGUMENT"],
+    ["a word that is unknown", { regoin: "us-east-1" }, 400, "E_ARGUMENT"],
+  ])("is not moved to %s", async (_, body, status, code) => {
+    const slug = await createTenant();
+    expect(await client.call(`POST /v1/tenants/${slug}/move`, { body })).toMatchObject({
+      status,
+      body: { code },
+    });
+  });
+
+  it("knows no move of another name", async () => {
+    for (const id of ["eu-west-1.move.nothing", "mars-1.move.x", "x"])
+      expect(await client.call(`GET /v1/moves/${id}`)).toMatchObject({
+        status: 404,
+        body: { code: "E_NOT_FOUND" },
+      });
+  });
+
   it("has no certificate of a tenant that is not closed", async () => {
     const slug = await createTenant();
     expect(await client.call(`GET /v1/tenants/${slug}/certificate`)).toMatchObject({

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AuditEntry } from "../../src/control/audit.ts";
 import type { MoveResult } from "../../src/control/move/status.ts";
 import type { TenantDocument } from "../../src/control/tenant-document.ts";
+import { docCommands, runDocCommand } from "../support/doc-commands.ts";
 import { createSystem, type System } from "../support/system.ts";
 
 const config = `import { defineConfig } from "rowhouse";
@@ -230,4 +231,39 @@ describe("a tenant that is moved while it is used", () => {
     const result = await system.cli("tenant", "move", ...args, "--json");
     expect([result.code, result.json()]).toMatchObject([code, { error: { code: error } }]);
   });
+
+  it("is moved by one at a time", async () => {
+    await create("popular", "starter");
+    const answers = await Promise.all(
+      ["business", "plus"].map(async (plan) => {
+        const body = JSON.stringify({ plan });
+        const answer = await system.api("/v1/tenants/popular/move?wait=1", { method: "POST", body });
+        return { status: answer.status, body: (await answer.json()) as object };
+      }),
+    );
+    expect(answers.toSorted((a, b) => a.status - b.status)).toMatchObject([
+      { status: 200, body: { slug: "popular", from: "starter" } },
+      { status: 409, body: { code: "E_TENANT_BUSY" } },
+    ]);
+  }, 60_000);
+
+  it("is moved by the guide's commands", async () => {
+    await create("guided", "starter");
+    const outputs = [];
+    for (const command of await docCommands("docs/moving.md"))
+      outputs.push(await runDocCommand(system, command, { acme: "guided" }));
+    expect(outputs).toMatchObject([
+      {
+        code: 0,
+        stdout: expect.stringContaining("guided is served from eu-north-1 with the plan starter (schema)"),
+      },
+      {
+        code: 0,
+        stdout: expect.stringContaining("guided is served from eu-north-1 with the plan business (database)"),
+      },
+      { code: 0, stdout: expect.stringMatching(/eu-north-1[\s\S]*business/) },
+      { code: 0, stdout: expect.stringContaining("guided is served from us-east-1") },
+      { code: 0, stdout: expect.stringMatching(/us-east-1 .*move guided .*consent: contract 2026-17, § 4/) },
+    ]);
+  }, 120_000);
 });

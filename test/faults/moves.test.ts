@@ -102,4 +102,55 @@ describe.concurrent("a move that is killed at every step", () => {
     },
     600_000,
   );
+
+  it.each(places)(
+    "is swept away on the way to %s when nobody takes it back",
+    async (_, to) => {
+      const place = await MovePlace.open();
+      try {
+        const wish = { slug: "forgotten", from, to, attempt: 1, fails: false };
+        await place.run("make", wish);
+        expect(await place.run("abandon", wish)).toMatchObject({ output: "{}\n" });
+        expect(await place.home("forgotten")).toMatchObject({ state: "moving" });
+        await place.regions.get(from.region)?.pool.query("DELETE FROM tenant_operations");
+        for (const _ of [1, 2]) {
+          const { output } = await place.run("sweep", wish);
+          expect(JSON.parse(output)).toEqual({ "eu-west-1": 2, "eu-north-1": 0 });
+        }
+        await expectOneHome(place, "forgotten", from, []);
+      } finally {
+        await place.dispose();
+      }
+    },
+    300_000,
+  );
+
+  it("is forgotten by the region that the tenant left, after an hour", async () => {
+    const place = await MovePlace.open();
+    try {
+      const to = { region: "eu-north-1", plan: "starter" };
+      const wish = { slug: "emigrant", from, to, attempt: 1, fails: false };
+      await place.run("make", wish);
+      // It dies nowhere: all points are passed.
+      await place.directory.pool.query("ALTER TABLE points RENAME TO passed");
+      await place.directory.pool.query(
+        "CREATE VIEW points AS SELECT * FROM passed; CREATE RULE passed AS ON INSERT TO points DO INSTEAD NOTHING",
+      );
+      expect(JSON.parse((await place.run("move", wish)).output)).toMatchObject({ state: "completed" });
+      const sweep = async () => JSON.parse((await place.run("sweep", wish)).output) as unknown;
+      expect(await sweep()).toEqual({ "eu-west-1": 2, "eu-north-1": 2 });
+      const left = place.regions.get("eu-west-1")?.pool;
+      await left?.query("UPDATE departures SET departed_at = now() - interval '61 minutes'");
+      await left?.query("UPDATE data_locations SET retired_at = now() - interval '61 minutes'");
+      expect(await sweep()).toEqual({ "eu-west-1": 0, "eu-north-1": 2 });
+      const { rows } = (await left?.query(
+        `SELECT slug FROM profiles UNION ALL SELECT slug FROM administrators UNION ALL SELECT slug FROM departures
+         UNION ALL SELECT slug FROM data_locations`,
+      )) ?? { rows: undefined };
+      expect(rows).toEqual([]);
+      await expectOneHome(place, "emigrant", to, []);
+    } finally {
+      await place.dispose();
+    }
+  }, 300_000);
 });

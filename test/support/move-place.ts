@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { inject } from "vitest";
 import { prepareControlSchema } from "../../src/control/schema.ts";
+import { prepareCache } from "../../src/embedded/cache.ts";
 import { prepareDns } from "../../src/embedded/dns.ts";
+import { prepareMail } from "../../src/embedded/mail.ts";
+import { prepareQueues } from "../../src/embedded/queues.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 import type { MoveProcessOptions } from "./move-process.ts";
 
@@ -65,6 +68,7 @@ export class MovePlace {
     for (const name of Object.keys(config.regions)) {
       const database = await createTestDatabase();
       await prepareControlSchema(database.pool, "region");
+      for (const prepare of [prepareCache, prepareMail, prepareQueues]) await prepare(database.pool);
       await mkdir(join(folder, name));
       regions.set(name, database);
     }
@@ -77,7 +81,7 @@ export class MovePlace {
   }
 
   /** One process, to its end or its death. */
-  async run(does: "make" | "move", wish: MoveWish) {
+  async run(does: MoveProcessOptions["does"], wish: MoveWish) {
     const options: MoveProcessOptions = {
       ...wish,
       does,

@@ -3,12 +3,16 @@ import { join } from "node:path";
 import { Directory } from "../../src/control/directory.ts";
 import { arrivalControl } from "../../src/control/move/arrival.ts";
 import { type MoveInput, moveId } from "../../src/control/move/input.ts";
+import { Moves } from "../../src/control/move/moves.ts";
+import { arrivalOf, leavingLocation, sourceOf } from "../../src/control/move/places.ts";
 import { Pumps } from "../../src/control/move/pumps.ts";
+import { sweepMoves } from "../../src/control/move/sweep.ts";
 import { Verification } from "../../src/control/move/verification.ts";
 import { moveWorkflow, moveWorkflowName } from "../../src/control/move/workflow.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
 import type { RegionControl } from "../../src/control/region-control.ts";
 import { Relocation } from "../../src/control/relocation/relocation.ts";
+import { sweepOperations } from "../../src/control/relocation/sweep.ts";
 import { Administration } from "../../src/control/tenant-data/administration.ts";
 import { Locations } from "../../src/control/tenant-data/locations.ts";
 import { TenantData } from "../../src/control/tenant-data/tenant-data.ts";
@@ -17,23 +21,30 @@ import { parseConfig } from "../../src/core/config/parse.ts";
 import type { ConfigInput } from "../../src/core/config/schema.ts";
 import { fault } from "../../src/core/error.ts";
 import { orderMigrations } from "../../src/core/migration/plan.ts";
+import { tenantQueue } from "../../src/core/tenant/message.ts";
+import { createCache } from "../../src/embedded/cache.ts";
 import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
 import { createDns } from "../../src/embedded/dns.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
+import { createMail } from "../../src/embedded/mail.ts";
 import { createObjects } from "../../src/embedded/objects.ts";
+import { createQueues } from "../../src/embedded/queues.ts";
 import { ensureSigningKey } from "../../src/embedded/signing-key.ts";
 import { createWorkflows } from "../../src/embedded/workflows.ts";
 import type { Databases } from "../../src/ports/databases.ts";
 import type { RegionPlatform } from "../../src/ports/platform.ts";
+import { openPublication } from "../../src/postgres/logical/publication.ts";
+import { connectForReplication, createSlot } from "../../src/postgres/logical/slot.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
 
 /**
  * A process that makes a tenant, or moves it to the end and prints the outcome. On the way it dies by SIGKILL at every
  * point before and after a step's work and its undo, each word to the other region, the freeze and the directory's row,
- * that no process before it has passed.
+ * that no process before it has passed. Or it does what a move does before the hand-over and forgets it, as one does
+ * whose undos all failed; or it sweeps both regions, and prints how many files each has.
  */
 export interface MoveProcessOptions {
-  readonly does: "make" | "move";
+  readonly does: "make" | "move" | "abandon" | "sweep";
   readonly node: { readonly host: string; readonly port: number };
   readonly directoryDatabase: string;
   /** Control databases by region. */
@@ -98,6 +109,11 @@ async function openRegion(name: string): Promise<RegionContext> {
     region: config.regions[name]!,
     platform: {
       ...{ region: name, clock, random, keys, databases, objects },
+      ...{
+        cache: createCache({ pool }),
+        mail: createMail({ pool, clock }),
+        queues: createQueues({ pool, clock }),
+      },
       dns: createDns({ pool: directoryPool, zone: config.domain }),
       workflows: createWorkflows({ connection: connection(database), name: options.slug, clock }),
       // A move touches no other port.
@@ -227,5 +243,39 @@ async function move(): Promise<object> {
   }
 }
 
-console.log(JSON.stringify(options.does === "make" ? await make() : await move()) ?? "{}");
+async function abandon(): Promise<void> {
+  const { slug, to } = options;
+  const id = moveId(here.name, `${slug}-abandoned`);
+  const input: MoveInput = { id, slug, ...to, askedBy: "tester" };
+  const context: RegionContext = {
+    ...here,
+    peer: (region) => arrivalControl(regions.get(region)!) as unknown as RegionControl,
+  };
+  await new Moves({ pool: here.pool, clock }).begin(id, slug, "active");
+  await arrivalOf(context, input, 1);
+  const source = await sourceOf(context, await leavingLocation(context, input));
+  await openPublication(source);
+  const replication = await connectForReplication(source);
+  await createSlot(replication, source);
+  await replication.end();
+  await new Moves({ pool: here.pool, clock }).noteFrozen(id);
+  await here.relocation.freeze(slug, "active");
+}
+
+async function sweep(): Promise<Record<string, number>> {
+  const files: Record<string, number> = {};
+  for (const [name, context] of regions) {
+    // No controller knows of such a move any more.
+    await context.platform.queues.ensure(tenantQueue, { visibilityTimeoutSeconds: 60, maxReceives: 5 });
+    const peer = () => ({ move: async () => undefined }) as unknown as RegionControl;
+    await sweepMoves({ ...context, peer });
+    await sweepOperations({ ...context, peer });
+    const listed = await context.platform.objects.list({ prefix: `tenants/${options.slug}/` });
+    files[name] = listed.objects.length;
+  }
+  return files;
+}
+
+const work = { make, move, abandon, sweep }[options.does];
+console.log(JSON.stringify((await work()) ?? {}));
 process.exit();

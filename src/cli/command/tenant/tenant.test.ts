@@ -146,6 +146,25 @@ describe("tenant suspend and resume", () => {
   });
 });
 
+describe("tenant move", () => {
+  it("tells what it did, and the audit trail who wanted it", async () => {
+    const slug = await create();
+    const { exitCode, stdout } = await run("tenant", "move", slug, "--plan", "business");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`${slug} is served from eu-west-1 with the plan business (database)`);
+    expect(stdout).toContain("Both copies were compared row by row.");
+    const trail = await run("audit", "list", "--tenant", slug);
+    expect(trail.stdout).toContain(`move ${slug}`);
+    expect((await run("audit", "list", "--tenant", "nobody")).stdout).toContain("Nothing was decided.");
+  });
+
+  it("wants to know where to", async () => {
+    const { exitCode, stdout } = await run("tenant", "move", await create(), "--json");
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: "E_ARGUMENT" } });
+  });
+});
+
 describe("tenant close", () => {
   it("refuses without a terminal, and changes nothing", async () => {
     const slug = await create();
