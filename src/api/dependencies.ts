@@ -27,7 +27,10 @@ export interface ApiDependencies {
   readonly directoryDatabases?: DatabaseControl;
   readonly regionStacks: Pick<Regions, "list" | "show" | "create" | "delete" | "operation">;
   /** Absent where regions are recovered by hand. */
-  readonly recoveries?: Pick<Recoveries, "failOver" | "failBack" | "failBackOutcome" | "operation">;
+  readonly recoveries?: Pick<
+    Recoveries,
+    "failOver" | "failOverOutcome" | "failBack" | "failBackOutcome" | "operation"
+  >;
   readonly operators: { verify(token: string): Promise<Operator | undefined> };
   /** Looks whether a tenant's data is where it must not be, of throwaway tenants or of the named one. */
   readonly checkResidency: (options: { readonly tenant?: string }) => Promise<ResidencyReport>;

@@ -1,9 +1,12 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FailBackOutcome, FailOverOutcome } from "../../src/control/recovery/outcome.ts";
 import type { RegionDocument } from "../../src/control/regions/document.ts";
 import { docCommands, runDocCommand } from "../support/doc-commands.ts";
 import { loseRegion, processesOfRegion } from "../support/lost-region.ts";
-import { createSystem, type System } from "../support/system.ts";
+import { createSystem, repository, type System } from "../support/system.ts";
 
 const slugs = ["north", "south", "big"] as const;
 const patience = { timeout: 60_000, interval: 100 };
@@ -177,4 +180,93 @@ describe.runIf(process.platform === "linux")("a region that is lost", () => {
         .length;
     await expect.poll(standbys, patience).toBe(2);
   }, 180_000);
+});
+
+describe.runIf(process.platform === "linux")("a region without standbys that is lost", () => {
+  let application: string;
+  let system: System;
+
+  beforeAll(async () => {
+    application = await mkdtemp(join(tmpdir(), "rowhouse-recovery-"));
+    await cp(join(repository, "examples/bookshop"), application, { recursive: true });
+    await symlink(join(repository, "node_modules"), join(application, "node_modules"));
+    const config = join(application, "rowhouse.config.ts");
+    const text = await readFile(config, "utf8");
+    const without = text.replace(
+      'recovery: "eu-central-1"',
+      'recovery: "eu-central-1", recoveryStandby: false',
+    );
+    expect(without).not.toBe(text);
+    await writeFile(config, without);
+    system = await createSystem(25_080, config);
+    await system.up();
+    await system.json(
+      ...["tenant", "create", "acme", "--name", "Acme", "--region", "eu-west-1", "--plan", "business"],
+      ...["--email", "o@acme.example"],
+    );
+  }, 180_000);
+  afterAll(async () => {
+    await system.dispose();
+    await rm(application, { recursive: true, force: true });
+  }, 120_000);
+
+  const add = async (title: string) => {
+    const response = await system.tenant("acme", "/api/books", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ title, author: "A" }),
+    });
+    await response.body?.cancel();
+    expect(response.status).toBe(201);
+  };
+  const titles = async () => {
+    const response = await system.tenant("acme", "/api/books?limit=1000");
+    if (response.status !== 200) return [];
+    const { books } = (await response.json()) as { books: { title: string }[] };
+    return books.map(({ title }) => title);
+  };
+  interface Backups {
+    readonly backups: readonly { readonly id: string; readonly copiedAt: string | null }[];
+  }
+
+  it("comes back from its backups, although the control plane is killed in the middle", async () => {
+    await add("before the backup");
+    const backup = await system.json<{ id: string }>("tenant", "backup", "acme");
+    const isCopied = async () => {
+      const response = await system.api("/v1/tenants/acme/backups");
+      const body = (await response.json()) as Backups | Backups["backups"];
+      const backups = "backups" in body ? body.backups : body;
+      return backups.some(({ id, copiedAt }) => id === backup.id && copiedAt !== null);
+    };
+    await expect.poll(isCopied, { timeout: 90_000, interval: 500 }).toBe(true);
+    await add("after the backup");
+    expect(await processesOfRegion(system, "eu-central-1")).toEqual([]);
+    const loss = await loseRegion(system, "eu-west-1");
+    const { pid } = await system.status();
+    try {
+      const path = "/v1/regions/eu-west-1/fail-over?wait=0";
+      expect((await system.api(path, { method: "POST", body: "{}" })).status).toBe(202);
+      process.kill(pid, "SIGKILL");
+    } finally {
+      await loss.stop();
+    }
+    await system.up();
+    const read = async () => {
+      const answer = await system.api("/v1/regions/eu-west-1/fail-over");
+      return answer.status === 200 ? ((await answer.json()) as FailOverOutcome) : undefined;
+    };
+    await expect.poll(read, { timeout: 90_000, interval: 200 }).toBeDefined();
+    const outcome = await read();
+    console.log(`fail-over from a backup: ${JSON.stringify(outcome)}`);
+    expect(outcome).toMatchObject({
+      tenants: 1,
+      rpoSeconds: null,
+      failed: [],
+      fromBackup: [{ slug: "acme" }],
+    });
+    expect(outcome?.fromBackup[0]?.rpoSeconds).toBeGreaterThan(0);
+    await expect.poll(titles, patience).toContain("before the backup");
+    expect(await titles()).not.toContain("after the backup");
+    await add("in the recovery region");
+  }, 240_000);
 });

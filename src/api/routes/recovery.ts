@@ -56,6 +56,18 @@ const failBack = createRoute({
   },
 });
 
+const readFailOver = createRoute({
+  method: "get",
+  path: "/v1/regions/{name}/fail-over",
+  summary: "What came of a region's failover",
+  description: "Of the one that runs, when it has ended, or else of the last one.",
+  request: { params: regionParameter },
+  responses: {
+    200: { description: "The outcome", content: { "application/json": { schema: failOverSchema } } },
+    ...problemResponse,
+  },
+});
+
 const readFailBack = createRoute({
   method: "get",
   path: "/v1/regions/{name}/fail-back",
@@ -85,6 +97,9 @@ export function addRecoveryRoutes(api: Api, { regionStacks, recoveries }: ApiDep
     await begins(ended, () => recoveries?.operation(name));
     return context.json(await regionStacks.show(name), 202);
   });
+  api.openapi(readFailOver, async (context) =>
+    context.json(await (recoveries ?? unsupported()).failOverOutcome(context.req.valid("param").name), 200),
+  );
   api.openapi(readFailBack, async (context) =>
     context.json(await (recoveries ?? unsupported()).failBackOutcome(context.req.valid("param").name), 200),
   );

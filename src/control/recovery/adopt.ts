@@ -34,7 +34,7 @@ export async function adoptTenants(
   servers: readonly RecoveredServer[],
   slugs: readonly string[],
 ): Promise<void> {
-  const control = servers.find(({ server }) => server === firstSharedServer);
+  const control = servers.find(isControlServer);
   if (!control) return;
   const lost = await context.administration.pool(control.name, regionDatabase);
   const names = new Map(servers.map(({ server, name }) => [server, name]));
@@ -69,6 +69,15 @@ export async function adoptTenants(
     [JSON.stringify(adopted)],
   );
   await carryTenants(lost, context.pool, slugs);
+}
+
+/** Whether the lost region's control database came along. */
+export function hasControlDatabase(servers: readonly RecoveredServer[]): boolean {
+  return servers.some(isControlServer);
+}
+
+function isControlServer({ server }: RecoveredServer): boolean {
+  return server === firstSharedServer;
 }
 
 async function knownIds(pool: Queryable, rows: readonly { readonly id: string }[]): Promise<Set<string>> {

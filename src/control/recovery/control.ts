@@ -5,7 +5,7 @@ import { adoptBackups } from "../backup/rebuild.ts";
 import { copyEntries } from "../directory.ts";
 import type { RegionContext } from "../region-context.ts";
 import { registerAddress } from "../signup/address.ts";
-import { adoptTenants } from "./adopt.ts";
+import { adoptTenants, hasControlDatabase } from "./adopt.ts";
 import { countPending } from "./carry.ts";
 import { restoreFromBackup } from "./from-backup.ts";
 import { renewLogins, tryLogins } from "./logins.ts";
@@ -92,7 +92,7 @@ async function takeOver(
   return {
     tenants: [...byStandby, ...restored.tenants],
     failed: [...restored.failed, ...unreachable],
-    ...(await countPending(pool, slugs)),
+    ...(hasControlDatabase(servers) ? await countPending(pool, slugs) : { mail: null, messages: null }),
   };
 }
 

@@ -50,13 +50,14 @@ export class Recoveries {
   }
 
   /**
-   * Brings a lost region's tenants back in its recovery region. Repeating it goes on with what a crash left, or tells
-   * again what came of it. A region that serves is given up only with `force`.
+   * Brings a lost region's tenants back in its recovery region. Repeating it goes on with what a crash left, tries those
+   * again that could not be brought back, or tells again what came of it. A region that serves is given up only with
+   * `force`.
    * @throws E_REGION_UNKNOWN, E_REGION_NO_RECOVERY, E_REGION_HEALTHY, E_CONFLICT
    */
   async failOver(region: string, options: { readonly force: boolean }): Promise<FailOverOutcome> {
     const state = await this.#parts.states.find(region);
-    if (state.state === "failed-over" && state.outcome) return state.outcome;
+    if (state.outcome?.failed.length === 0 && state.state === "failed-over") return state.outcome;
     const to = state.successor ?? this.#recoveryOf(region);
     if (state.state === "resetting") throw fault("E_CONFLICT", `The region ${region} is on its way back.`);
     const askedAt = this.#parts.clock.now();
@@ -81,6 +82,16 @@ export class Recoveries {
     return this.#run(region, "fail-back", (onProgress) =>
       failBack(this.#parts, { region, from: successor }, onProgress),
     );
+  }
+
+  /** What comes of the failover that runs, or came of the last. @throws E_NOT_FOUND when there was none */
+  async failOverOutcome(region: string): Promise<FailOverOutcome> {
+    const running = this.#running.get(region);
+    if (running?.kind === "fail-over" && !running.hasEnded)
+      return this.#results.get(region) as Promise<FailOverOutcome>;
+    const { outcome } = await this.#parts.states.find(region);
+    if (outcome) return outcome;
+    throw fault("E_NOT_FOUND", `The region ${region} has not failed over.`);
   }
 
   /** What comes of the way back that runs, or came of the last. @throws E_NOT_FOUND when there was none since the start */

@@ -21,10 +21,9 @@ export function addRegionFailOver(parent: Command, invocation: Invocation): void
       const text = `This gives the region ${name} up: its tenants go on in its recovery region, without their newest writes.`;
       await confirm(context, { text, answer: name, yes: yes === true });
       const path = `/v1/regions/${encodeURIComponent(name)}/fail-over`;
-      const body = { force: force === true };
-      await client.request(`${path}?wait=0`, { method: "POST", body });
+      await client.request(`${path}?wait=0`, { method: "POST", body: { force: force === true } });
       await followRegion(client, name, output);
-      const outcome = await client.request<FailOverOutcome>(path, { method: "POST", body });
+      const outcome = await client.request<FailOverOutcome>(path);
       output.result(outcome, () => describeOutcome(outcome));
     });
 }
