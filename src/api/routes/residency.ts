@@ -13,12 +13,9 @@ const checkResidency = createRoute({
     "that is stored.",
   request: {
     query: z.object({
-      tenant: z
-        .string()
-        .optional()
-        .openapi({
-          description: "Use this tenant and no throwaway ones; only what its people don't see is written.",
-        }),
+      tenant: z.string().optional().openapi({
+        description: "Use this tenant and no throwaway ones; only what its people don't see is written.",
+      }),
     }),
   },
   responses: {
