@@ -5,6 +5,7 @@ import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { measureArchive } from "./archive.ts";
+import { measureFailover } from "./failover.ts";
 import { figureTable } from "./figure.ts";
 import { measureMigrations } from "./migrations.ts";
 import { measureMove } from "./move.ts";
@@ -19,6 +20,7 @@ const parts: Readonly<Record<string, Part>> = {
   migrations: async () => `## Migrations over the fleet\n\n${figureTable(await measureMigrations())}`,
   archive: async () => `## A tenant's archive\n\n${figureTable(await measureArchive())}`,
   move: async () => `## A tenant that moves while it is written\n\n${figureTable(await measureMove())}`,
+  failover: async () => `## Failover of a database server\n\n${figureTable(await measureFailover())}`,
   recovery: async () => `## Recovery of a region\n\n${figureTable(await measureRecovery())}`,
   requests: async () => {
     await runScript("requests.ts");

@@ -49,6 +49,11 @@ export class Pulse {
     this.#node = node;
   }
 
+  /** The last probe was not answered: whoever asks the node something else waits in vain, most likely. */
+  get isWeak(): boolean {
+    return this.#missed > 0;
+  }
+
   /** No probe was answered for so long that one last look is to decide. */
   get isSuspect(): boolean {
     return this.#missed >= mostMissed;
@@ -57,17 +62,24 @@ export class Pulse {
   /** Begins a probe when it is time for one. */
   feel(nowMilliseconds: number): void {
     if (this.#isProbing || nowMilliseconds < this.#notBefore) return;
-    this.#isProbing = true;
     this.#notBefore = nowMilliseconds + pauseMilliseconds;
-    void ask(this.#node).then((answer) => {
-      this.#isProbing = false;
-      if (answer === "answer") this.#missed = 0;
-      if (answer === "silent") this.#missed++;
-    });
+    void this.#probe();
   }
 
   /** Forgets what was felt: the process is another one, or answered after all. */
   reset(): void {
     this.#missed = 0;
+  }
+
+  /** Until there is an answer, one probe follows the other. */
+  async #probe(): Promise<void> {
+    this.#isProbing = true;
+    let answer: Answer;
+    do {
+      answer = await ask(this.#node);
+      if (answer === "answer") this.#missed = 0;
+      if (answer === "silent") this.#missed++;
+    } while (answer === "silent" && !this.isSuspect);
+    this.#isProbing = false;
   }
 }

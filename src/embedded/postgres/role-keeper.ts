@@ -33,9 +33,10 @@ export class RoleKeeper {
     this.#pulses = new Map(zones.map((zone) => [zone, new Pulse(options.keeper(zone).node.place)]));
   }
 
-  /** Begins to feel the primary's pulse when it is time for it. */
-  feel(nowMilliseconds: number): void {
+  /** Feels the primary's pulse when it is time for it. False while it is so weak that nothing should be asked of it. */
+  feel(nowMilliseconds: number): boolean {
     this.#primaryPulse?.feel(nowMilliseconds);
+    return this.#primaryPulse?.isWeak !== true;
   }
 
   /** Does what {@link nextRoleStep} says. True when the roles changed, and all that was seen is out of date. */

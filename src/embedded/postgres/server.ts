@@ -254,7 +254,7 @@ export class PostgresServer {
     if (primary.pid !== this.#primaryPid || this.#rebuild.isRunning) this.#connectedAt = now;
     if (primary.pid !== this.#primaryPid) this.#heardAt = now;
     this.#primaryPid = primary.pid;
-    this.#roles.feel(now);
+    if (!this.#roles.feel(now)) return;
     if (now < this.#nextViewAt && standby.status === "running") return;
     const view = await this.#look(zone, now);
     if (!view || this.#ended.signal.aborted) return;
