@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPool } from "../../test/support/database-machine.ts";
 import {
@@ -81,17 +84,16 @@ describe("a watched replica", () => {
     await untilCaughtUp();
   }, 90_000);
 
-  test("is made anew when its source has gone on without it", async () => {
-    await expect
-      .poll(async () => (await machine.source.describe(server))?.status, patience)
-      .toBe("available");
-    // A slot that some mishap took: what the replica still needs goes with it.
-    await pool.query(
-      `SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name LIKE 'recovery%'`,
-    );
-    const { rows } = await pool.query<{ sent: boolean }>("SELECT count(*) > 0 AS sent FROM numbers");
-    expect(rows).toEqual([{ sent: true }]);
-    await machine.replicas.create(replica);
+  test("says when it can follow no more, and is made anew on demand", async () => {
+    const { processes, replicas, state } = machine;
+    const { pid } = (await processes.find("eu-central-1.replica.eu-west-1.shared-1"))!;
+    const data = join(state.region("eu-central-1"), "replicas", recoverySource, server, "data");
+    await rm(join(data, "global", "pg_control"));
+    process.kill(pid, "SIGKILL");
+    await expect.poll(async () => (await status())?.status, patience).toBe("broken");
+    await pool.query("INSERT INTO numbers VALUES (3)");
+    await replicas.create(replica);
     await untilCaughtUp();
+    expect(existsSync(join(data, "global", "pg_control"))).toBe(true);
   }, 90_000);
 });

@@ -263,6 +263,8 @@ describe.runIf(process.platform === "linux")("a region without standbys that is 
       rpoSeconds: null,
       failed: [],
       fromBackup: [{ slug: "acme" }],
+      mail: null,
+      messages: null,
     });
     expect(outcome?.fromBackup[0]?.rpoSeconds).toBeGreaterThan(0);
     await expect.poll(titles, patience).toContain("before the backup");
