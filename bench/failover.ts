@@ -2,7 +2,10 @@
  * How long a tenant's writes stand still when the primary of its database server is killed, hangs or hands over, at 500
  * writes a second through a tenant's pool; beside it the bare promotion of a Postgres standby.
  */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { createSystemClock } from "../src/embedded/clock.ts";
 import type { EmbeddedDatabases } from "../src/embedded/databases.ts";
 import { findPostgres } from "../src/embedded/postgres/binaries.ts";
@@ -30,14 +33,15 @@ interface Outcome {
 
 export async function measureFailover(): Promise<Figure[]> {
   const machine = await createMachine();
+  const databases = await machine.engine();
+  await databases.create({ name, zones: ["a", "b"] });
+  const watch = startWatch(machine);
   try {
-    const databases = await machine.engine();
-    databases.watch();
-    await databases.create({ name, zones: ["a", "b"] });
-    const kill = (primary: number) => process.kill(primary, "SIGKILL");
-    const killed = await measure(databases, kill);
+    const killed = await measure(databases, (primary) => process.kill(primary, "SIGKILL"));
+    const onPurpose = await measure(databases, () => watch.failOver());
     const hung = await measure(databases, (primary) => signalNode(primary, "SIGSTOP"));
-    const onPurpose = await measure(databases, () => void databases.failOver(name));
+    await untilWhole(databases);
+    await watch.stop();
     const bare = await promoteBare(machine, databases);
     return [
       figure({ name: "bare promotion of a standby whose primary was killed", value: bare, unit: "ms" }),
@@ -46,8 +50,25 @@ export async function measureFailover(): Promise<Figure[]> {
       ...figures("primary hanging", hung, rdsMilliseconds),
     ];
   } finally {
+    await watch.stop();
     await machine.dispose();
   }
+}
+
+/** In a process of its own, as the controller is: what the load costs must not delay it. */
+function startWatch(machine: Machine): { failOver(): void; stop(): Promise<void> } {
+  const program = fileURLToPath(new URL("failover-watch.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, machine.state.path, String(machine.shared.first)], {
+    stdio: ["pipe", "inherit", "inherit"],
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  return {
+    failOver: () => void child.stdin.write("\n"),
+    stop: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
 }
 
 function figures(what: string, outcomes: readonly Outcome[], limit: number): Figure[] {
@@ -97,7 +118,8 @@ async function disturb(databases: EmbeddedDatabases, fault: (primary: number) =>
   await pool.query("CREATE TABLE written (number int PRIMARY KEY)");
   const load = startLoad(pool);
   await pause(1000);
-  const primary = (await databases.describe(name))?.primary?.pid ?? 0;
+  const primary = (await databases.describe(name))?.primary?.pid;
+  if (primary === undefined) throw new Error("The primary does not run.");
   const faultAt = performance.now();
   fault(primary);
   while ((await databases.describe(name))?.primary?.pid === primary) await pause(20);
@@ -155,23 +177,24 @@ function longestGap(times: readonly number[]): number {
 
 /** The same standby, promoted by its trigger file the moment its primary is dead, until it takes a write. */
 async function promoteBare(machine: Machine, databases: EmbeddedDatabases): Promise<number> {
-  await untilWhole(databases);
   const pool = await openPool(databases, name);
   await pool.query("CREATE TABLE bare (number int)");
   await pool.end();
   const status = await databases.describe(name);
-  await databases.stopWatching();
   const { primary, standby } = status ?? {};
   if (!primary?.pid || !standby) throw new Error("There is no pair.");
-  const node = new PostgresNode({
-    ...{ processName: `here.postgres.${name}.${standby.zone}`, labels: {}, zone: standby.zone },
-    ...{ host: standby.host, port: standby.port, dataFolder: `${machine.folder}/${name}/${standby.zone}` },
-    ...{ logFile: "", processes: machine.table, binaries: await findPostgres(), clock: createSystemClock() },
-  });
+  const binaries = await findPostgres();
+  const nodeOf = (zone: string, port: number) =>
+    new PostgresNode({
+      ...{ processName: `here.postgres.${name}.${zone}`, labels: {}, zone, host: "127.0.0.1", port },
+      ...{ dataFolder: join(machine.folder, name, zone), logFile: "", processes: machine.table, binaries },
+      clock: createSystemClock(),
+    });
+  const node = nodeOf(standby.zone, standby.port);
   const credentials = await databases.administrator(name);
-  signalNode(primary.pid, "SIGSTOP");
   process.kill(primary.pid, "SIGKILL");
   const startedAt = performance.now();
+  await nodeOf(primary.zone, primary.port).fence();
   await node.promote();
   for (;;) {
     const client = await connect({
