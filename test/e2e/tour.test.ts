@@ -32,7 +32,7 @@ describe("the README's tour", () => {
 
   it("works as it stands, command by command", async () => {
     const blocks = await tourBlocks();
-    expect(blocks.length).toBeGreaterThanOrEqual(5);
+    expect(blocks.length).toBeGreaterThanOrEqual(6);
     const outputs: string[] = [];
     for (const block of blocks) {
       const script = `set -euo pipefail\n${relocate(block, system)}`;
@@ -41,12 +41,13 @@ describe("the README's tour", () => {
       });
       outputs.push(stdout);
     }
-    const [signedUp = "", books = "", wrongRegion = "", killed = "", end = ""] = outputs;
+    const [signedUp = "", books = "", wrongRegion = "", killed = "", outlived = "", end = ""] = outputs;
     expect(signedUp).toMatch(/acme[\s\S]*globex/);
     expect(books).toContain('"title":"Middlemarch"');
     expect(books.split("\n").slice(1).join("")).not.toContain("Middlemarch");
     expect(wrongRegion).toMatch(/^HTTP\/1\.1 421/);
     expect(killed).toContain("eu-west-1");
+    expect(outlived).toMatch(/primary in zone b[\s\S]*acme-copy/);
     expect(end).toMatch(/[Ss]topped/);
   }, 180_000);
 });
