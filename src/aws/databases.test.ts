@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { DeleteDBInstanceCommand, RDSClient } from "@aws-sdk/client-rds";
+import { DeleteDBInstanceCommand, ModifyDBInstanceCommand, RDSClient } from "@aws-sdk/client-rds";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { emptyAccount, testPrefix } from "../../test/support/aws/account.ts";
@@ -160,6 +160,21 @@ describe.runIf(isEmulated)("a connection to an instance", () => {
       .toEqual([{ id: 1 }]);
     expect(await address()).not.toBe(before);
     await pool.end();
+  });
+
+  it("is not failed over without a standby", async () => {
+    const databases = createDatabases({ ...parts(), resources: made.resources, clock: createSystemClock() });
+    const setMultiAz = (MultiAZ: boolean) =>
+      parts().rds.send(
+        new ModifyDBInstanceCommand({ DBInstanceIdentifier: identifier, MultiAZ, ApplyImmediately: true }),
+      );
+    await setMultiAz(false);
+    await expect(databases.failOver("one")).rejects.toMatchObject({
+      code: "E_STANDBY_BEHIND",
+      message: expect.stringContaining("has no standby"),
+    });
+    await setMultiAz(true);
+    await databases.failOver("one");
   });
 
   it("is made by a program that is told the names and the authority by its environment", async () => {
