@@ -123,7 +123,7 @@ export async function openEmbeddedRegion(options: OpenEmbeddedRegion): Promise<E
     }),
     integrations,
     dns: createDns({ pool: directory.pool, zone: settings.config.domain }),
-    rawStorage: createRegionRawStorage(folder, region),
+    rawStorage: createRegionRawStorage(folder, region, { isOpenHere: true }),
     ...(recovery ? { recovery } : {}),
     replicas,
   };

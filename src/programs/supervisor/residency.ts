@@ -38,7 +38,7 @@ export function checkStateResidency(
           order,
         ),
       searchStopped: (region: string, order: SearchOrder): Promise<SearchReport> =>
-        searchRawStorage(createRegionRawStorage(folder, region), order),
+        searchRawStorage(createRegionRawStorage(folder, region, { isOpenHere: false }), order),
     },
     query,
   );
