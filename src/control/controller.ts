@@ -139,6 +139,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   );
   const backups = keepBackups(context, (what, error) => logFault(parts, what, error));
   const recovery = startRecoveryKeeper(context, {
+    reconcileMilliseconds: parts.reconcileMilliseconds,
     states,
     onLost: parts.onLost,
     onFault: (what, error) => logFault(parts, what, error),

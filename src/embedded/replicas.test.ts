@@ -84,6 +84,51 @@ describe("a watched replica", () => {
     await untilCaughtUp();
   }, 90_000);
 
+  test("notices that it went ahead of what its source came to be", async () => {
+    await expect
+      .poll(async () => (await machine.source.describe(server))?.status, patience)
+      .toBe("available");
+    const primary = (await machine.source.describe(server))!.primary!;
+    const { rows } = await pool.query<{ pid: number }>(
+      "SELECT pid FROM pg_stat_replication WHERE application_name LIKE 'zone_%'",
+    );
+    // The standby gets no more, and the replica still does: then the standby takes over.
+    process.kill(rows[0]!.pid, "SIGSTOP");
+    const unacknowledged = pool.query("INSERT INTO numbers VALUES (100)").catch(() => {});
+    await expect
+      .poll(
+        async () =>
+          (
+            await pool.query<{ ahead: boolean }>(
+              `SELECT bool_or(replay_lsn >= pg_current_wal_lsn()) AS ahead FROM pg_stat_replication
+               WHERE application_name LIKE 'recovery_%'`,
+            )
+          ).rows[0]?.ahead,
+        { timeout: 2000, interval: 5 },
+      )
+      .toBe(true);
+    process.kill(primary.pid!, "SIGKILL");
+    await unacknowledged;
+    await expect
+      .poll(async () => (await machine.source.describe(server))?.primary?.zone, patience)
+      .not.toBe(primary.zone);
+    await expect
+      .poll(
+        () =>
+          pool.query("SELECT 1").then(
+            () => true,
+            () => false,
+          ),
+        patience,
+      )
+      .toBe(true);
+    expect((await pool.query("SELECT FROM numbers WHERE id = 100")).rowCount).toBe(0);
+    await expect.poll(async () => (await status())?.status, patience).toBe("broken");
+    await machine.replicas.create(replica);
+    await pool.query("INSERT INTO numbers VALUES (4)");
+    await untilCaughtUp();
+  }, 120_000);
+
   test("says when it can follow no more, and is made anew on demand", async () => {
     const { processes, replicas, state } = machine;
     const { pid } = (await processes.find("eu-central-1.replica.eu-west-1.shared-1"))!;

@@ -6,7 +6,8 @@ import { copyFiles } from "./copy-files.ts";
 import { keepStandbys } from "./keep-standbys.ts";
 import { mayServe, type RegionStates } from "./region-states.ts";
 
-const standbysPauseMilliseconds = 2000;
+/** A look at the standbys is as dear as one at the fleet, and so much less urgent. */
+const standbysPauseFactor = 10;
 const filesPauseMilliseconds = 2000;
 /** Comparing costs time even when nothing changed: it takes a tenth of it at most. */
 const filesRestFactor = 9;
@@ -16,6 +17,8 @@ export function startRecoveryKeeper(
   context: RegionContext,
   parts: {
     readonly states: RegionStates;
+    /** Between two looks at the fleet. */
+    readonly reconcileMilliseconds: number;
     /** The directory says that the region was lost: it must serve nobody from now on. */
     readonly onLost: () => void;
     readonly onFault: (what: string, error: unknown) => void;
@@ -30,7 +33,7 @@ export function startRecoveryKeeper(
     loop("heartbeat", heartbeatSeconds * 1000, async () => {
       if (!mayServe(await parts.states.beat(context.name))) parts.onLost();
     }),
-    loop("standbys", standbysPauseMilliseconds, () => keepStandbys(context)),
+    loop("standbys", parts.reconcileMilliseconds * standbysPauseFactor, () => keepStandbys(context)),
     loop("copies of files", filesPauseMilliseconds, async () => {
       const begunAt = clock.elapsedMilliseconds();
       await copyFiles(context);

@@ -34,7 +34,11 @@ export interface ReplicaEnvironment {
 }
 
 const host = "127.0.0.1";
-/** Without a connection to a primary that answers for so long, it is given up: the log that it needs is gone. */
+/**
+ * A replica that replays nothing for so long, while its primary commits, is given up: the log that it needs is gone, or
+ * it went ahead of what its source came to be when a standby took over. (A connection tells nothing: after that it
+ * connects again and again, and counts as one that catches up.)
+ */
 const patienceMilliseconds = 15_000;
 const beatMilliseconds = 1000;
 const answerMilliseconds = 1000;
@@ -53,7 +57,8 @@ export class Replica {
   readonly #keeper: NodeKeeper;
   #state: ReplicaState;
   #monitor: NodeMonitor | undefined;
-  #connectedAt: number;
+  #replayed: string | undefined;
+  #advancedAt: number;
   #nextLookAt = 0;
 
   constructor(environment: ReplicaEnvironment, state: ReplicaState) {
@@ -74,7 +79,7 @@ export class Replica {
       clock,
     });
     this.#keeper = new NodeKeeper(this.#node, (message) => environment.log(message));
-    this.#connectedAt = clock.elapsedMilliseconds();
+    this.#advancedAt = clock.elapsedMilliseconds();
   }
 
   get state(): ReplicaState {
@@ -119,7 +124,7 @@ export class Replica {
     } finally {
       await removeDataFolders(this.folder, "unfinished");
     }
-    this.#connectedAt = clock.elapsedMilliseconds();
+    this.#advancedAt = clock.elapsedMilliseconds();
     await this.#keeper.keep(await this.#configuration(server));
   }
 
@@ -135,11 +140,25 @@ export class Replica {
     this.#nextLookAt = now + beatMilliseconds;
     await source.beat(server);
     const view = await source.look(server);
+    const hasAdvanced = await this.#hasAdvanced();
     // While the primary itself gives no answer, the replica has no fault.
-    if (!view || view.isConnected) this.#connectedAt = now;
+    if (!view || hasAdvanced) this.#advancedAt = now;
     const isLost = view?.hasLostLog === true && !view.isConnected;
-    if (isLost || now - this.#connectedAt > patienceMilliseconds) await this.change("broken");
-    else if (view?.isConnected && phase === "broken") await this.change("following");
+    if (isLost || now - this.#advancedAt > patienceMilliseconds) await this.change("broken");
+    else if (view && hasAdvanced && phase === "broken") await this.change("following");
+  }
+
+  /** It replayed something since it was last asked. */
+  async #hasAdvanced(): Promise<boolean> {
+    const rows = await this.#query<{ replayed: string | null }>(
+      "SELECT pg_last_wal_replay_lsn()::text AS replayed",
+      [],
+      answerMilliseconds,
+    );
+    const replayed = rows?.[0]?.replayed ?? undefined;
+    const before = this.#replayed;
+    this.#replayed = replayed ?? before;
+    return replayed !== undefined && before !== undefined && replayed !== before;
   }
 
   async status(): Promise<ReplicaStatus> {
