@@ -3,11 +3,11 @@ import { fault, toRowhouseError } from "../core/error.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import type { WriterPool } from "../postgres/pool.ts";
+import { assembleRegion } from "./assemble-region.ts";
 import { backupControl } from "./backup/control.ts";
 import { keepBackups } from "./backup/keeper.ts";
 import { closeControl, sweepClosings } from "./close/control.ts";
 import { databaseControl } from "./database/control.ts";
-import { Directory } from "./directory.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { FleetKeeper } from "./fleet/fleet-keeper.ts";
 import { createMoving } from "./move/control.ts";
@@ -16,7 +16,7 @@ import { recoveryControl } from "./recovery/control.ts";
 import { startRecoveryKeeper } from "./recovery/keeper.ts";
 import { RegionStates } from "./recovery/region-states.ts";
 import { Region } from "./region.ts";
-import { firstSharedServer, planOf, type RegionContext } from "./region-context.ts";
+import { firstSharedServer } from "./region-context.ts";
 import type { RegionControl } from "./region-control.ts";
 import {
   currentRelease,
@@ -25,18 +25,13 @@ import {
   installRelease,
   type ReadMigrations,
 } from "./release/installed.ts";
-import { Relocation } from "./relocation/relocation.ts";
 import { sweepOperations } from "./relocation/sweep.ts";
 import { repeat } from "./repeat.ts";
 import { residencyControl } from "./residency/control.ts";
 import { prepareControlSchema } from "./schema.ts";
 import { publishRegion } from "./signup/address.ts";
 import { createSeeder } from "./signup/seed.ts";
-import { Administration } from "./tenant-data/administration.ts";
-import { Locations } from "./tenant-data/locations.ts";
 import { Spares } from "./tenant-data/spares.ts";
-import { TenantData } from "./tenant-data/tenant-data.ts";
-import { TenantOperations } from "./tenant-operation.ts";
 
 /** What `tenant.queue.send` sends to. */
 const jobsQueue = "jobs";
@@ -86,7 +81,11 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   await prepareControlSchema(pool, "region");
   const releaseParts = { ...platform, readMigrations: parts.readMigrations };
   let release: InstalledRelease | undefined = await findInstalledRelease(releaseParts);
-  const context = createContext(parts, () => release);
+  const context = assembleRegion({
+    ...parts,
+    release: () => release ?? missingRelease(),
+    seed: createSeeder({ balancer: platform.balancer, internalToken: parts.internalToken }),
+  });
   await context.tenantData.prepareSharedServer(firstSharedServer);
 
   const spares = new Spares(context);
@@ -177,51 +176,10 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   };
 }
 
-function createContext(parts: ControllerParts, release: () => InstalledRelease | undefined): RegionContext {
-  const { platform, pool, config, name } = parts;
-  const region = config.regions[name];
-  if (!region) throw fault("E_REGION_UNKNOWN", `The configuration names no region "${name}".`);
-  const [firstZone = "", secondZone = ""] = region.zones;
-  const administration = new Administration(platform.databases);
-  const locations = new Locations({ pool, keys: platform.keys, random: platform.random });
-  const directory = new Directory(parts.directoryPool);
-  return {
-    name,
-    config,
-    region,
-    platform,
-    pool,
-    directory,
-    administration,
-    locations,
-    operations: new TenantOperations(pool),
-    relocation: new Relocation({
-      clock: platform.clock,
-      pool,
-      directory,
-      administration,
-      locations,
-      connectionsOf: (plan) => planOf(config, plan).connections ?? "own",
-    }),
-    peer: parts.peer,
-    tenantData: new TenantData({
-      databases: platform.databases,
-      administration,
-      locations,
-      keys: platform.keys,
-      regionPool: pool,
-      zones: [firstZone, secondZone],
-    }),
-    release: () => {
-      const current = release();
-      if (!current) throw fault("E_RELEASE_MISSING");
-      return current;
-    },
-    seed: createSeeder({ balancer: platform.balancer, internalToken: parts.internalToken }),
-    tenantUrl: parts.tenantUrl,
-  };
-}
-
 function logFault(parts: ControllerParts, what: string, error: unknown): void {
   parts.log({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
+}
+
+function missingRelease(): never {
+  throw fault("E_RELEASE_MISSING");
 }

@@ -1,61 +1,35 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { archiveInObject, decryptArchive, openArchive } from "../../src/control/archive/archive.ts";
 import { isGenuine } from "../../src/control/close/signature.ts";
-import { prepareControlSchema } from "../../src/control/schema.ts";
 import type { Certificate } from "../../src/core/closing/certificate.ts";
 import { closeSteps } from "../../src/core/closing/steps.ts";
-import { prepareCache } from "../../src/embedded/cache.ts";
 import { createSystemClock } from "../../src/embedded/clock.ts";
-import { prepareDns } from "../../src/embedded/dns.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
-import { prepareMail } from "../../src/embedded/mail.ts";
 import { createObjects } from "../../src/embedded/objects.ts";
-import { prepareQueues } from "../../src/embedded/queues.ts";
 import type { Objects } from "../../src/ports/objects.ts";
 import type { CloseProcessOptions } from "../support/close-process.ts";
-import { createTestDatabase, type TestDatabase } from "../support/database.ts";
+import { DeathGround } from "../support/death-ground.ts";
 import { startWebhookReceiver } from "../support/webhook-receiver.ts";
 
-const program = fileURLToPath(new URL("../support/close-process.ts", import.meta.url));
-
 describe("a closing that is killed at every step", () => {
-  let directory: TestDatabase;
-  let region: TestDatabase;
-  let folder: string;
+  let ground: DeathGround;
   let receiver: Awaited<ReturnType<typeof startWebhookReceiver>>;
 
   beforeAll(async () => {
-    [directory, region] = await Promise.all([createTestDatabase(), createTestDatabase()]);
-    folder = await mkdtemp(join(tmpdir(), "rowhouse-close-"));
+    ground = await DeathGround.open();
     receiver = await startWebhookReceiver((response) => void response.writeHead(204).end());
-    await prepareControlSchema(directory.pool, "directory");
-    await prepareControlSchema(region.pool, "region");
-    await prepareDns(directory.pool);
-    for (const prepare of [prepareMail, prepareCache, prepareQueues]) await prepare(region.pool);
-    await region.pool.query("CREATE TABLE points (slug text, point text, PRIMARY KEY (slug, point))");
   });
   afterAll(async () => {
     await receiver.close();
-    await Promise.all([directory.drop(), region.drop()]);
-    await rm(folder, { recursive: true, force: true });
+    await ground.dispose();
   });
 
-  /** Starts the process again and again until one comes to the end. */
-  async function close(slug: string, broken: boolean) {
-    const options: CloseProcessOptions = {
-      node: inject("postgres"),
-      directoryDatabase: directory.name,
-      regionDatabase: region.name,
-      folder,
-      slug,
-      broken,
+  function close(slug: string, broken: boolean) {
+    return ground.runToTheEnd<CloseProcessOptions>("close-process.ts", {
+      ...{ slug, broken },
       config: {
         app: "./app.ts",
         domain: "bookshop.example",
@@ -67,34 +41,19 @@ describe("a closing that is killed at every step", () => {
         plans: { starter: { isolation: "schema" } },
         integrations: { billing: { url: receiver.url, secret: receiver.secret } },
       },
-    };
-    for (let kills = 0; kills < 100; kills++) {
-      const child = spawn(process.execPath, [program, JSON.stringify(options)], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-      let output = "";
-      child.stdout.on("data", (chunk) => {
-        output += chunk;
-      });
-      const signal = await new Promise((resolve) => child.once("close", (_code, by) => resolve(by)));
-      if (signal !== "SIGKILL")
-        return { kills, ...(JSON.parse(output) as { state: string; error: string | null }) };
-    }
-    throw new Error("The closing never came to an end.");
+    });
   }
 
-  const count = async (database: TestDatabase, sql: string, ...parameters: unknown[]) =>
-    Number((await database.pool.query(`SELECT count(*) AS count FROM ${sql}`, parameters)).rows[0]?.count);
   const openObjects = (name: string) =>
     createObjects({
-      folder: join(folder, name),
+      folder: join(ground.folder, name),
       signingKey: "a secret of the region",
       clock: createSystemClock(),
     });
   const versionsUnder = async (objects: Objects, prefix: string) =>
     (await objects.listVersions({ prefix })).versions.length;
   const certificateOf = async (slug: string) => {
-    const { rows } = await region.pool.query<{ certificate: Certificate }>(
+    const { rows } = await ground.region.pool.query<{ certificate: Certificate }>(
       "SELECT certificate FROM closings WHERE slug = $1",
       [slug],
     );
@@ -103,18 +62,19 @@ describe("a closing that is killed at every step", () => {
 
   /** Every table of the region's database, the workflows' too, as text. */
   async function regionAsText(): Promise<string> {
-    const { rows } = await region.pool.query<{ name: string }>(
+    const { rows } = await ground.region.pool.query<{ name: string }>(
       `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace
        WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema'`,
     );
     expect(rows.map(({ name }) => name)).toContain("dbos.workflow_status");
     const texts = await Promise.all(
-      rows.map(async ({ name }) => (await region.pool.query(`SELECT t::text FROM ${name} t`)).rows),
+      rows.map(async ({ name }) => (await ground.region.pool.query(`SELECT t::text FROM ${name} t`)).rows),
     );
     return JSON.stringify(texts);
   }
 
   async function expectGone(slug: string): Promise<void> {
+    const { directory, region, count } = ground;
     expect((await directory.pool.query("SELECT state FROM tenants WHERE slug = $1", [slug])).rows).toEqual([
       { state: "closed" },
     ]);
@@ -173,7 +133,7 @@ describe("a closing that is killed at every step", () => {
     const days = (Date.parse(until) - Date.parse(certificate.askedAt)) / 86_400_000;
     expect(days).toBeGreaterThanOrEqual(30);
     const objects = await openObjects("objects");
-    const keys = await createKeys({ file: join(folder, "keys.json") });
+    const keys = await createKeys({ file: join(ground.folder, "keys.json") });
     const bytes = await decryptArchive(await archiveInObject(objects, key), { keys, slug });
     const plain = await buffer(await bytes.read(0, bytes.size));
     expect(createHash("sha256").update(plain).digest("hex")).toBe(sha256);

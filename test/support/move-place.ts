@@ -1,19 +1,17 @@
-import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { inject } from "vitest";
-import { prepareControlSchema } from "../../src/control/schema.ts";
-import { prepareCache } from "../../src/embedded/cache.ts";
-import { prepareDns } from "../../src/embedded/dns.ts";
-import { prepareMail } from "../../src/embedded/mail.ts";
-import { prepareQueues } from "../../src/embedded/queues.ts";
-import { createTestDatabase, type TestDatabase } from "./database.ts";
+import type { TestDatabase } from "./database.ts";
+import {
+  createDirectoryWithNames,
+  createRegionDatabase,
+  type ProcessEnd,
+  pointsTable,
+  runProgram,
+} from "./death-ground.ts";
 import type { MoveProcessOptions } from "./move-process.ts";
-
-const program = fileURLToPath(new URL("move-process.ts", import.meta.url));
 
 const tables = `
   CREATE TABLE entries (id int PRIMARY KEY, key text);
@@ -60,17 +58,11 @@ export class MovePlace {
 
   static async open(): Promise<MovePlace> {
     const folder = await mkdtemp(join(tmpdir(), "rowhouse-moves-"));
-    const directory = await createTestDatabase();
-    await prepareControlSchema(directory.pool, "directory");
-    await prepareDns(directory.pool);
-    await directory.pool.query("CREATE TABLE points (slug text, point text, PRIMARY KEY (slug, point))");
+    const directory = await createDirectoryWithNames();
+    await directory.pool.query(pointsTable);
     const regions = new Map<string, TestDatabase>();
     for (const name of Object.keys(config.regions)) {
-      const database = await createTestDatabase();
-      await prepareControlSchema(database.pool, "region");
-      for (const prepare of [prepareCache, prepareMail, prepareQueues]) await prepare(database.pool);
-      await mkdir(join(folder, name));
-      regions.set(name, database);
+      regions.set(name, await createRegionDatabase());
     }
     return new MovePlace(directory, regions, folder);
   }
@@ -81,7 +73,7 @@ export class MovePlace {
   }
 
   /** One process, to its end or its death. */
-  async run(does: MoveProcessOptions["does"], wish: MoveWish) {
+  run(does: MoveProcessOptions["does"], wish: MoveWish): Promise<ProcessEnd> {
     const options: MoveProcessOptions = {
       ...wish,
       does,
@@ -92,17 +84,7 @@ export class MovePlace {
       regionDatabases: Object.fromEntries([...this.regions].map(([name, database]) => [name, database.name])),
       folder: this.#folder,
     };
-    const child = spawn(process.execPath, [program, JSON.stringify(options)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let output = "";
-    child.stdout.on("data", (chunk) => {
-      output += chunk;
-    });
-    const signal = await new Promise<NodeJS.Signals | null>((resolve) =>
-      child.once("close", (_code, by) => resolve(by)),
-    );
-    return { signal, output };
+    return runProgram("move-process.ts", options);
   }
 
   async home(slug: string): Promise<Home | undefined> {

@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { Directory } from "../../src/control/directory.ts";
 import { arrivalControl } from "../../src/control/move/arrival.ts";
 import { type MoveInput, moveId } from "../../src/control/move/input.ts";
 import { Moves } from "../../src/control/move/moves.ts";
@@ -11,31 +9,18 @@ import { Verification } from "../../src/control/move/verification.ts";
 import { moveWorkflow, moveWorkflowName } from "../../src/control/move/workflow.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
 import type { RegionControl } from "../../src/control/region-control.ts";
-import { Relocation } from "../../src/control/relocation/relocation.ts";
 import { sweepOperations } from "../../src/control/relocation/sweep.ts";
-import { Administration } from "../../src/control/tenant-data/administration.ts";
-import { Locations } from "../../src/control/tenant-data/locations.ts";
-import { TenantData } from "../../src/control/tenant-data/tenant-data.ts";
-import { TenantOperations } from "../../src/control/tenant-operation.ts";
-import { parseConfig } from "../../src/core/config/parse.ts";
-import type { ConfigInput } from "../../src/core/config/schema.ts";
 import { fault } from "../../src/core/error.ts";
-import { orderMigrations } from "../../src/core/migration/plan.ts";
 import { tenantQueue } from "../../src/core/tenant/message.ts";
-import { createCache } from "../../src/embedded/cache.ts";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
-import { createDns } from "../../src/embedded/dns.ts";
-import { createKeys } from "../../src/embedded/keys.ts";
-import { createMail } from "../../src/embedded/mail.ts";
-import { createObjects } from "../../src/embedded/objects.ts";
-import { createQueues } from "../../src/embedded/queues.ts";
-import { ensureSigningKey } from "../../src/embedded/signing-key.ts";
-import { createWorkflows } from "../../src/embedded/workflows.ts";
-import type { Databases } from "../../src/ports/databases.ts";
-import type { RegionPlatform } from "../../src/ports/platform.ts";
 import { openPublication } from "../../src/postgres/logical/publication.ts";
 import { connectForReplication, createSlot } from "../../src/postgres/logical/slot.ts";
-import { WriterPool } from "../../src/postgres/pool.ts";
+import {
+  openRegionProgram,
+  outcomeOf,
+  Points,
+  type RegionProgramOptions,
+  untilEnded,
+} from "./region-program.ts";
 
 /**
  * A process that makes a tenant, or moves it to the end and prints the outcome. On the way it dies by SIGKILL at every
@@ -43,16 +28,11 @@ import { WriterPool } from "../../src/postgres/pool.ts";
  * that no process before it has passed. Or it does what a move does before the hand-over and forgets it, as one does
  * whose undos all failed; or it sweeps both regions, and prints how many files each has.
  */
-export interface MoveProcessOptions {
+export interface MoveProcessOptions extends Omit<RegionProgramOptions, "regionDatabase"> {
   readonly does: "make" | "move" | "abandon" | "sweep";
-  readonly node: { readonly host: string; readonly port: number };
-  readonly directoryDatabase: string;
   /** Control databases by region. */
   readonly regionDatabases: Readonly<Record<string, string>>;
-  readonly folder: string;
-  readonly config: ConfigInput;
   readonly tables: string;
-  readonly slug: string;
   readonly from: { readonly region: string; readonly plan: string };
   readonly to: { readonly region: string; readonly plan: string };
   /** Tells this move of the tenant from its others. */
@@ -62,85 +42,15 @@ export interface MoveProcessOptions {
 }
 
 const options = JSON.parse(process.argv[2] ?? "") as MoveProcessOptions;
-const config = parseConfig(options.config);
-const endpoint = { nodes: [options.node] };
-const administrator = { user: "postgres", password: "" };
-const [clock, random] = [createSystemClock(), createSystemRandom()];
-const server = { name: "shared-1", status: "available", primary: null, standby: null } as const;
-const databases: Databases = {
-  create: async () => {},
-  endpoint: async () => endpoint,
-  administrator: async () => administrator,
-  describe: async () => server,
-  list: async () => [server],
-  failOver: async () => {},
-  delete: async () => {},
-};
-const connection = (database: string) => ({
-  endpoint,
-  database,
-  credentials: administrator,
-  applicationName: "move",
-});
-const directoryPool = new WriterPool(connection(options.directoryDatabase));
-const directory = new Directory(directoryPool);
-const sha256 = createHash("sha256").update(options.tables).digest("hex");
-const migrations = orderMigrations([{ file: "0001_tables.sql", sql: options.tables, sha256 }]);
-
-async function openRegion(name: string): Promise<RegionContext> {
-  const folder = join(options.folder, name);
-  const database = options.regionDatabases[name] ?? "";
-  const pool = new WriterPool(connection(database));
-  const keys = await createKeys({ file: join(folder, "keys.json"), random });
-  const objects = await createObjects({
-    folder: join(folder, "objects"),
-    signingKey: await ensureSigningKey(keys, join(folder, "signing-key.json")),
-    clock,
-  });
-  const administration = new Administration(databases);
-  const locations = new Locations({ pool, keys, random });
-  const zones = ["a", "b"] as const;
-  const tenantData = new TenantData({ databases, administration, locations, keys, regionPool: pool, zones });
-  await tenantData.prepareSharedServer("shared-1");
-  const connectionsOf = () => "own" as const;
-  return {
-    name,
-    config,
-    region: config.regions[name]!,
-    platform: {
-      ...{ region: name, clock, random, keys, databases, objects },
-      ...{
-        cache: createCache({ pool }),
-        mail: createMail({ pool, clock }),
-        queues: createQueues({ pool, clock }),
-      },
-      dns: createDns({ pool: directoryPool, zone: config.domain }),
-      workflows: createWorkflows({ connection: connection(database), name: options.slug, clock }),
-      // A move touches no other port.
-    } as unknown as RegionPlatform,
-    ...{ pool, directory, administration, locations, tenantData },
-    operations: new TenantOperations(pool),
-    relocation: new Relocation({ clock, pool, directory, administration, locations, connectionsOf }),
-    peer: () => {
-      throw new Error("Nobody is asked.");
-    },
-    release: () => ({ version: "v1", sha256: "", migrations, migrationsFingerprint: "m1" }),
-    seed: async () => {},
-    tenantUrl: (slug) => `http://${slug}.localhost/`,
-  };
+const regions = new Map<string, Awaited<ReturnType<typeof openRegionProgram>>>();
+for (const [name, regionDatabase] of Object.entries(options.regionDatabases)) {
+  const program = { ...options, regionDatabase, folder: join(options.folder, name) };
+  regions.set(name, await openRegionProgram(program, { name, tables: options.tables }));
 }
-
-const regions = new Map<string, RegionContext>();
-for (const name of Object.keys(options.regionDatabases)) regions.set(name, await openRegion(name));
 const here = regions.get(options.from.region)!;
-
-async function dieOnce(point: string): Promise<void> {
-  const { rowCount } = await directoryPool.query(
-    "INSERT INTO points VALUES ($1, $2) ON CONFLICT DO NOTHING",
-    [options.slug, point],
-  );
-  if (rowCount === 1) process.kill(process.pid, "SIGKILL");
-}
+const { config, directory } = here;
+const { clock } = here.platform;
+const points = new Points(here.directoryPool, options.slug);
 
 /** The same object, dying around these methods. */
 function deadly<T extends object>(target: T, what: string, methods: readonly (keyof T & string)[]): T {
@@ -151,9 +61,9 @@ function deadly<T extends object>(target: T, what: string, methods: readonly (ke
       const call = method.bind(target) as (...parameters: unknown[]) => unknown;
       if (!methods.includes(name as keyof T & string)) return call;
       return async (...parameters: unknown[]) => {
-        await dieOnce(`before ${what} ${String(name)}`);
+        await points.dieOnce(`before ${what} ${String(name)}`);
         const result = await call(...parameters);
-        await dieOnce(`after ${what} ${String(name)}`);
+        await points.dieOnce(`after ${what} ${String(name)}`);
         return result;
       };
     },
@@ -167,7 +77,7 @@ async function make(): Promise<void> {
   const { locations, tenantData, pool } = here;
   const location = await locations.allocate({ slug, isolation, server: "shared-1", migrations: "m1" });
   await tenantData.create(location, "own");
-  const schemaVersion = await tenantData.migrate(location, migrations);
+  const schemaVersion = await tenantData.migrate(location, here.release().migrations);
   await directory.place(slug, { server: "shared-1", schemaVersion });
   await pool.query(
     "INSERT INTO profiles (slug, name, administrator_email, settings) VALUES ($1, $2, $3, $4)",
@@ -210,37 +120,12 @@ async function move(): Promise<object> {
   }
   const definition = moveWorkflow({ context, pumps: new Pumps(), verification: new Verification() });
   const { workflows } = here.platform;
-  workflows.register<MoveInput>({
-    name: definition.name,
-    steps: definition.steps.map((step) => {
-      const { undo } = step;
-      return {
-        ...step,
-        run: async (input, results) => {
-          await dieOnce(`before ${step.name}`);
-          const result = await step.run(input, results);
-          await dieOnce(`after ${step.name}`);
-          return result;
-        },
-        ...(undo && {
-          undo: async (input, results) => {
-            await dieOnce(`before undo ${step.name}`);
-            await undo(input, results);
-            await dieOnce(`after undo ${step.name}`);
-          },
-        }),
-      };
-    }),
-  });
+  workflows.register<MoveInput>(points.deadly(definition));
   await workflows.launch();
   const id = moveId(here.name, `${slug}-${options.attempt}`);
   await workflows.start(moveWorkflowName, id, { id, slug, ...to, askedBy: "tester" } satisfies MoveInput);
-  for (let seen = 0; ; ) {
-    const execution = await workflows.waitForChange(id, seen, 10);
-    seen = execution?.history.length ?? 0;
-    if (execution?.state !== "completed" && execution?.state !== "failed") continue;
-    return { state: execution.state, error: execution.error?.message ?? null, history: execution.history };
-  }
+  const execution = await untilEnded(workflows, id);
+  return { ...outcomeOf(execution), history: execution.history };
 }
 
 async function abandon(): Promise<void> {

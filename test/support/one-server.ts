@@ -1,27 +1,8 @@
 import { inject } from "vitest";
-import { fault } from "../../src/core/error.ts";
-import type { DatabaseEndpoint, Databases } from "../../src/ports/databases.ts";
+import type { Databases } from "../../src/ports/databases.ts";
+import { databasesOn } from "./databases-on.ts";
 
-/** The test run's one Postgres under every server name: real SQL, without the engine that starts servers. */
+/** The test run's one Postgres under every server name. */
 export function oneServer(): Databases {
-  const { host, port } = inject("postgres");
-  const endpoint: DatabaseEndpoint = { nodes: [{ host, port }] };
-  const node = { host, port, zone: "a", status: "running" } as const;
-  const describe = async (name: string) => ({
-    name,
-    status: "available" as const,
-    primary: node,
-    standby: null,
-  });
-  return {
-    create: async () => {},
-    endpoint: async () => endpoint,
-    administrator: async () => ({ user: "postgres", password: "" }),
-    describe,
-    list: async () => [await describe("shared-1")],
-    failOver: async () => {
-      throw fault("E_STANDBY_BEHIND");
-    },
-    delete: async () => {},
-  };
+  return databasesOn(inject("postgres"));
 }

@@ -1,22 +1,13 @@
-import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
 import type { WorkflowExecution } from "../../src/ports/workflows.ts";
 import type { WorkflowPlace } from "./aws/workflow-place.ts";
 import { connectionTo, createTestDatabase } from "./database.ts";
+import { runProgram } from "./death-ground.ts";
 import type { SagaProcessOptions } from "./saga-process.ts";
 
 /** Runs the program of `saga-process.ts` once: what it printed, or the signal that ended it. */
 async function runSagaProcess(options: SagaProcessOptions) {
-  const program = fileURLToPath(new URL("saga-process.ts", import.meta.url));
-  const child = spawn(process.execPath, [program, JSON.stringify(options)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
-  const signal = await new Promise<NodeJS.Signals | null>((resolve, reject) =>
-    child.once("close", (_, signal) => resolve(signal)).once("error", reject),
-  );
+  const { signal, output } = await runProgram("saga-process.ts", options);
   return { signal, execution: signal ? undefined : (JSON.parse(output) as WorkflowExecution) };
 }
 
