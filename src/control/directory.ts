@@ -113,6 +113,15 @@ export class Directory {
     return toEntry(rows[0]);
   }
 
+  /** Whether this sign-up holds the slug. */
+  async isReserved(slug: string, signupId: string): Promise<boolean> {
+    const { rowCount } = await this.#pool.query("SELECT FROM tenants WHERE slug = $1 AND signup_id = $2", [
+      slug,
+      signupId,
+    ]);
+    return rowCount === 1;
+  }
+
   /** Frees the slug of a sign-up that did not succeed; an active tenant is never touched. */
   async release(slug: string, signupId: string): Promise<void> {
     await this.#pool.query(

@@ -49,8 +49,11 @@ function dataSteps(context: RegionContext): Record<DataStepName, Step> {
         await directory.reserve({ slug, region, plan, isolation, signupId: id });
       },
       undo: async ({ slug, id }) => {
+        // Another sign-up may have won the slug: the region's copy is then of that one. And once the slug is free, it
+        // is anybody's.
+        if (await directory.isReserved(slug, id))
+          await context.pool.query("DELETE FROM tenants WHERE slug = $1 AND state = 'provisioning'", [slug]);
         await directory.release(slug, id);
-        await context.pool.query("DELETE FROM tenants WHERE slug = $1 AND state = 'provisioning'", [slug]);
       },
     },
     "check-quota": {
