@@ -50,14 +50,14 @@ const rowsSql = (count: number) => `
   FROM generate_series(1, ${count}) AS n`;
 
 /** Takes minutes: the rows are made, copied barely, and moved. */
-export async function measureMove(count = defaultRows, basePort = 39_080): Promise<Figure[]> {
+export async function measureMove(count = defaultRows): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), "rowhouse-heavy-"));
   await writeFile(join(folder, "rowhouse.config.ts"), config);
   await writeFile(join(folder, "app.ts"), app);
   await mkdir(join(folder, "migrations"));
   const tables = `CREATE TABLE loans ${columns}; CREATE TABLE entries (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);`;
   await writeFile(join(folder, "migrations", "0001_tables.sql"), tables);
-  const system = await createSystem(basePort, join(folder, "rowhouse.config.ts"));
+  const system = await createSystem({ config: join(folder, "rowhouse.config.ts") });
   try {
     await system.up();
     await system.json(

@@ -11,9 +11,9 @@ const recovery = "eu-central-1";
 const rtoLimitSeconds = 10;
 const patienceMilliseconds = 60_000;
 
-export async function measureRecovery(basePort = 22_080): Promise<Figure[]> {
-  const stopped = await failOverOnce(basePort, false);
-  const running = await failOverOnce(basePort, true);
+export async function measureRecovery(): Promise<Figure[]> {
+  const stopped = await failOverOnce(false);
+  const running = await failOverOnce(true);
   return [
     figure({
       name: `region of ${tenants} \`schema\` tenants killed, recovery region running: RTO`,
@@ -32,8 +32,8 @@ export async function measureRecovery(basePort = 22_080): Promise<Figure[]> {
   ];
 }
 
-async function failOverOnce(basePort: number, isRunning: boolean): Promise<FailOverOutcome> {
-  const system = await createSystem(basePort);
+async function failOverOnce(isRunning: boolean): Promise<FailOverOutcome> {
+  const system = await createSystem();
   try {
     await system.up();
     if (isRunning) await system.json("region", "create", recovery);

@@ -13,9 +13,9 @@ const limitMilliseconds = { starter: 100, business: 100, enterprise: 6000 } as c
 /** As people come: not all in the same second. */
 const pauseBetweenSignupsMilliseconds = 1500;
 
-/** Measures a fresh system on ports from `basePort`; takes about two minutes. */
-export async function measureSystem(basePort = 38_080): Promise<Figure[]> {
-  const system = await createSystem(basePort);
+/** Measures a fresh system; takes about two minutes. */
+export async function measureSystem(): Promise<Figure[]> {
+  const system = await createSystem();
   const figures: Figure[] = [];
   try {
     figures.push(

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BackupDocument } from "../../src/control/backup/document.ts";
 import type { RestorationResult } from "../../src/control/backup/restoration.ts";
 import type { TenantDocument } from "../../src/control/tenant-document.ts";
-import { freeBasePort } from "../support/base-port.ts";
 import { docCommands, runDocCommand } from "../support/doc-commands.ts";
 import { createSystem, type System } from "../support/system.ts";
 
@@ -57,7 +56,7 @@ describe("a tenant's data that was lost", () => {
     await writeFile(join(application, "app.ts"), app);
     const sql = "CREATE TABLE notes (id serial PRIMARY KEY, text text NOT NULL UNIQUE);";
     await writeFile(join(application, "migrations", "0001_notes.sql"), sql);
-    system = await createSystem(await freeBasePort(), join(application, "rowhouse.config.ts"));
+    system = await createSystem({ config: join(application, "rowhouse.config.ts") });
     await system.up();
   }, 120_000);
   afterAll(async () => {

@@ -11,7 +11,7 @@ describe("sign-up in the browser", () => {
   let browser: Browser;
   beforeAll(async () => {
     await mkdir(screenshots, { recursive: true });
-    [system, browser] = await Promise.all([createSystem(24_080), launchBrowser()]);
+    [system, browser] = await Promise.all([createSystem(), launchBrowser()]);
     await system.up();
   }, 120_000);
   afterAll(async () => {

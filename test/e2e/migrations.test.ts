@@ -36,7 +36,7 @@ describe("migrations over a whole system", () => {
     await writeFile(join(application, "rowhouse.config.ts"), config);
     await writeFile(join(application, "app.ts"), app);
     await migration("0001_notes.sql", "CREATE TABLE notes (id serial PRIMARY KEY);");
-    system = await createSystem(34_080, join(application, "rowhouse.config.ts"));
+    system = await createSystem({ config: join(application, "rowhouse.config.ts") });
     await system.up();
     for (const slug of tenants) {
       await system.json(

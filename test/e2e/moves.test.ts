@@ -78,7 +78,7 @@ describe("a tenant that is moved while it is used", () => {
     await writeFile(join(application, "app.ts"), app);
     await mkdir(join(application, "migrations"));
     await writeFile(join(application, "migrations", "0001_ledger.sql"), tables);
-    system = await createSystem(26_080, join(application, "rowhouse.config.ts"));
+    system = await createSystem({ config: join(application, "rowhouse.config.ts") });
     await system.up();
   }, 180_000);
   afterAll(async () => {

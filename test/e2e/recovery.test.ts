@@ -17,7 +17,7 @@ describe.runIf(process.platform === "linux")("a region that is lost", () => {
   const acknowledged = new Map<string, number>();
 
   beforeAll(async () => {
-    system = await createSystem(20_080);
+    system = await createSystem();
     await system.up();
     for (const [slug, plan] of [
       ["north", "starter"],
@@ -198,7 +198,7 @@ describe.runIf(process.platform === "linux")("a region without standbys that is 
     );
     expect(without).not.toBe(text);
     await writeFile(config, without);
-    system = await createSystem(25_080, config);
+    system = await createSystem({ config });
     await system.up();
     await system.json(
       ...["tenant", "create", "acme", "--name", "Acme", "--region", "eu-west-1", "--plan", "business"],

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RegionDocument } from "../../src/control/regions/document.ts";
 import { createSystem, type System } from "../support/system.ts";
 
-const basePort = 32_080;
 const bookshop = fileURLToPath(new URL("../../examples/bookshop", import.meta.url));
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -26,7 +25,7 @@ describe("regions", () => {
   beforeAll(async () => {
     application = await copyBookshop();
     config = join(application, "rowhouse.config.ts");
-    system = await createSystem(basePort, config);
+    system = await createSystem({ config });
     await system.up();
   }, 120_000);
   afterAll(async () => {

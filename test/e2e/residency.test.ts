@@ -9,7 +9,7 @@ import { createSystem, type System } from "../support/system.ts";
 describe("the residency check and the end of a tenant", () => {
   let system: System;
   beforeAll(async () => {
-    system = await createSystem(36_080);
+    system = await createSystem();
     await system.up();
     for (const [slug, region] of [
       ["acme", "eu-west-1"],

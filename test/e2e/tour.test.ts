@@ -4,8 +4,6 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createSystem, type System } from "../support/system.ts";
 
-const basePort = 22_080;
-
 /** The README's shell blocks that are marked as part of the tour. */
 async function tourBlocks(): Promise<string[]> {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
@@ -14,6 +12,7 @@ async function tourBlocks(): Promise<string[]> {
 
 /** The same commands on ports and a state folder that are free. */
 function relocate(block: string, system: System): string {
+  const { basePort } = system;
   return block
     .replace(/localhost:80(\d\d)/g, (_, last: string) => `localhost:${basePort - 80 + Number(last)}`)
     .replaceAll("bin/rowhouse up --detach", `bin/rowhouse up --detach --port ${basePort}`)
@@ -26,7 +25,7 @@ function relocate(block: string, system: System): string {
 describe("the README's tour", () => {
   let system: System;
   beforeAll(async () => {
-    system = await createSystem(basePort);
+    system = await createSystem();
   });
   afterAll(() => system.dispose(), 60_000);
 

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { freeBasePort } from "../support/base-port.ts";
 import { faultKinds, fleetKinds, tenantKinds } from "./chaos/plan.ts";
 import { runChaos } from "./chaos/run.ts";
 
@@ -12,7 +11,6 @@ describe.runIf(process.platform === "linux")(
         seed: 1,
         seconds: 35,
         tenants: 6,
-        basePort: await freeBasePort(),
         kinds: [...faultKinds, ...fleetKinds, ...tenantKinds],
         print: (line) => lines.push(line),
       });

@@ -19,7 +19,7 @@ describe.runIf(process.platform === "linux")("crashes", () => {
   const acknowledged = new Set<string>();
 
   beforeAll(async () => {
-    system = await createSystem(28_080);
+    system = await createSystem();
     await system.up();
     for (const [slug, region, plan] of [
       ["north", "eu-west-1", "business"],
@@ -228,7 +228,7 @@ describe.runIf(process.platform === "linux")("crashes", () => {
   it("says which port is taken and how to change it, before it starts anything", async () => {
     const stranger = createServer();
     await new Promise<void>((resolve) => stranger.listen(30_081, "127.0.0.1", resolve));
-    const other = await createSystem(30_080);
+    const other = await createSystem();
     try {
       const result = await other.cli("up", "--port", "30080", "--json");
       expect(result.code).toBe(2);

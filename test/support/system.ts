@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Agent, fetch as fetchWith } from "undici";
 import type { StatusDocument } from "../../src/control/status.ts";
+import { freeBasePort } from "./base-port.ts";
 
 export const repository = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -127,13 +128,20 @@ export class System implements TestSystem {
   }
 }
 
-/** A system that is not started yet. Test files that run at the same time take base ports 1,000 apart. */
-export async function createSystem(basePort: number, config?: string): Promise<System> {
+export interface SystemOptions {
+  /** A config file; by default the bookshop's. */
+  readonly config?: string;
+  /** By default that of a block of ports that nobody else takes. */
+  readonly basePort?: number | undefined;
+}
+
+/** A system that is not started yet. */
+export async function createSystem(options: SystemOptions = {}): Promise<System> {
   const folder = await mkdtemp(join(tmpdir(), "rowhouse-system-"));
   return new System({
-    basePort,
+    basePort: options.basePort ?? (await freeBasePort()),
     folder,
-    config: config ?? join(repository, "examples/bookshop/rowhouse.config.ts"),
+    config: options.config ?? join(repository, "examples/bookshop/rowhouse.config.ts"),
   });
 }
 

@@ -15,7 +15,8 @@ export interface ChaosOptions {
   readonly seed: number;
   readonly seconds: number;
   readonly tenants: number;
-  readonly basePort: number;
+  /** By default that of a block of ports that nobody else takes. */
+  readonly basePort?: number | undefined;
   readonly kinds: readonly ActionKind[];
   readonly print: (line: string) => void;
 }

@@ -126,7 +126,8 @@ export class World {
 
 /** A copy of the bookshop on a system of its own, with so many tenants over all regions and plans. */
 export async function createWorld(options: {
-  readonly basePort: number;
+  /** By default that of a block of ports that nobody else takes. */
+  readonly basePort?: number | undefined;
   readonly tenants: number;
 }): Promise<World> {
   const application = await mkdtemp(join(tmpdir(), "rowhouse-chaos-"));
@@ -134,7 +135,10 @@ export async function createWorld(options: {
   await symlink(join(repository, "node_modules"), join(application, "node_modules"));
   const configFile = join(application, "rowhouse.config.ts");
   await writeFile(configFile, config);
-  const world = new World(await createSystem(options.basePort, configFile), application);
+  const world = new World(
+    await createSystem({ config: configFile, basePort: options.basePort }),
+    application,
+  );
   try {
     await world.system.up();
     const places = Array.from({ length: options.tenants }, (_, index) => index).values();
