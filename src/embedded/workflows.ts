@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { isDeepStrictEqual } from "node:util";
 import { DBOS, Error as DbosErrors } from "@dbos-inc/dbos-sdk";
-import { dbRetryConfig } from "@dbos-inc/dbos-sdk/internal/utils";
+import { dbRetryConfig, INTERNAL_QUEUE_NAME } from "@dbos-inc/dbos-sdk/internal/utils";
+import { registerInternalQueue } from "@dbos-inc/dbos-sdk/internal/wfqueue";
 import { fault } from "../core/error.ts";
 import { decide, type StepPlan, type WorkflowEvent } from "../core/workflow/decide.ts";
 import { perform, toJson } from "../core/workflow/perform.ts";
@@ -25,6 +26,8 @@ export interface WorkflowsOptions {
 /** Changes when histories that are under way could no longer be replayed. */
 const recordFormat = "1";
 const pollMilliseconds = 100;
+/** What was interrupted waits in DBOS's own queue: when it is looked at first after a launch, and how often later. */
+const recoveryPoll = { firstMilliseconds: 10, milliseconds: 1000 };
 const rerunPauseMilliseconds = 1000;
 const patienceMilliseconds = 10_000;
 const stopGraceMilliseconds = 5000;
@@ -100,7 +103,11 @@ class DbosWorkflows implements Workflows {
       const config = { name: workflow, maxRecoveryAttempts: 2 ** 31 - 2 };
       this.#sagas.set(workflow, DBOS.registerWorkflow(saga, config));
     }
+    const interrupted = registerInternalQueue(INTERNAL_QUEUE_NAME, {
+      minPollingIntervalMs: recoveryPoll.firstMilliseconds,
+    });
     await DBOS.launch();
+    interrupted.minPollingIntervalMs = recoveryPoll.milliseconds;
   }
 
   async start(workflow: string, id: string, input: unknown): Promise<void> {
