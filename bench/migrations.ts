@@ -5,22 +5,18 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
-import { copyEntries, Directory } from "../src/control/directory.ts";
+import { copyEntries } from "../src/control/directory.ts";
 import { migrateTenants } from "../src/control/migration/migrate-tenants.ts";
 import { type MigrateDocument, runMigrations } from "../src/control/migration/run.ts";
-import type { RegionContext } from "../src/control/region-context.ts";
 import type { RegionControl } from "../src/control/region-control.ts";
 import { prepareControlSchema } from "../src/control/schema.ts";
-import { Administration } from "../src/control/tenant-data/administration.ts";
-import { Locations } from "../src/control/tenant-data/locations.ts";
-import { TenantData } from "../src/control/tenant-data/tenant-data.ts";
-import { TenantOperations } from "../src/control/tenant-operation.ts";
 import { type Migration, orderMigrations } from "../src/core/migration/plan.ts";
-import { createSystemClock, createSystemRandom } from "../src/embedded/clock.ts";
+import { createSystemClock } from "../src/embedded/clock.ts";
 import { createKeys } from "../src/embedded/keys.ts";
 import type { Databases } from "../src/ports/databases.ts";
 import { WriterPool } from "../src/postgres/pool.ts";
 import { freePort } from "../test/support/postgres-server.ts";
+import { openRegionContext } from "../test/support/region-context.ts";
 import { type Figure, figure } from "./figure.ts";
 import { startPostgres } from "./requests-data.ts";
 
@@ -84,29 +80,14 @@ async function prepare({ port, folder }: { readonly port: number; readonly folde
   ]);
   await prepareControlSchema(pool, "region");
   await prepareControlSchema(directoryPool, "directory");
-  const random = createSystemRandom();
-  const keys = await createKeys({ file: join(folder, "keys.json"), random });
-  const directory = new Directory(directoryPool);
-  const locations = new Locations({ pool, keys, random });
-  const administration = new Administration(databases);
-  const tenantData = new TenantData({
-    databases,
-    administration,
-    locations,
-    keys,
-    regionPool: pool,
-    zones: ["a", "b"],
-  });
-  await tenantData.prepareSharedServer("shared-1");
+  const keys = await createKeys({ file: join(folder, "keys.json") });
   let migrations: readonly Migration[] = migrationsOf(first);
-  const context = {
-    pool,
-    directory,
-    locations,
-    operations: new TenantOperations(pool),
-    tenantData,
-    release: () => ({ version: "bench", sha256: "", migrations, migrationsFingerprint: "" }),
-  } as unknown as RegionContext;
+  const context = await openRegionContext({
+    ...{ pool, directoryPool },
+    platform: { databases, keys },
+    migrations: () => migrations,
+  });
+  const { directory, locations, tenantData, administration } = context;
   const arm = {
     migrate: (command: Parameters<RegionControl["migrate"]>[0]) => migrateTenants(context, command),
     schemaTarget: async () => ({ version: migrations.length }),

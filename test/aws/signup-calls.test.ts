@@ -7,15 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAwsClient } from "../../src/aws/client.ts";
 import { createDns } from "../../src/aws/dns.ts";
 import { createMail, prepareMail } from "../../src/aws/mail.ts";
-import { Directory } from "../../src/control/directory.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
 import { prepareControlSchema } from "../../src/control/schema.ts";
 import { signupWorkflow } from "../../src/control/signup/workflow.ts";
-import { Administration } from "../../src/control/tenant-data/administration.ts";
-import { Locations } from "../../src/control/tenant-data/locations.ts";
-import { TenantData } from "../../src/control/tenant-data/tenant-data.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
+import { createSystemClock } from "../../src/embedded/clock.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
 import { emptyAccount } from "../support/aws/account.ts";
 import { type LoadBalancers, startLoadBalancers } from "../support/aws/load-balancers.ts";
@@ -24,6 +20,7 @@ import { createTestDatabase, type TestDatabase } from "../support/database.ts";
 import { createDirectoryDatabase } from "../support/directory-database.ts";
 import { migrationsOf } from "../support/migrations.ts";
 import { oneServer } from "../support/one-server.ts";
+import { openRegionContext } from "../support/region-context.ts";
 
 const signups = 100;
 const domain = "bookshop.example";
@@ -39,15 +36,11 @@ const config = parseConfig({
 });
 
 describe.skipIf(process.env.ROWHOUSE_AWS_REAL === "1")("the calls to AWS", () => {
-  const databases = oneServer();
-  const administration = new Administration(databases);
   const clock = createSystemClock();
   let folder: string;
   let [pool, directoryDatabase]: TestDatabase[] = [];
   let calls: LoadBalancers;
-  let tenantData: TenantData;
-  let locations: Locations;
-  let contextOf: (region: string) => RegionContext;
+  let contexts: ReadonlyMap<string, RegionContext>;
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "rowhouse-signup-calls-"));
@@ -64,54 +57,31 @@ describe.skipIf(process.env.ROWHOUSE_AWS_REAL === "1")("the calls to AWS", () =>
       new CreateHostedZoneCommand({ Name: domain, CallerReference: "test" }),
     );
     const hostedZoneId = HostedZone!.Id!.replace("/hostedzone/", "");
-    const random = createSystemRandom();
-    const keys = await createKeys({ file: join(folder, "keys.json"), random });
-    locations = new Locations({ pool: pool.pool, keys, random });
-    tenantData = new TenantData({
-      databases,
-      administration,
-      locations,
-      keys,
-      regionPool: pool.pool,
-      zones: ["a", "b"],
-    });
-    await tenantData.prepareSharedServer("shared-1");
+    const keys = await createKeys({ file: join(folder, "keys.json") });
     const platform = {
-      clock,
-      databases,
+      ...{ clock, keys, databases: oneServer() },
       mail: createMail({ client: ses, pool: pool.pool, clock }),
       dns: createDns({ client: route53, hostedZoneId, zone: domain, clock }),
-      integrations: { notify: async () => "not-configured" },
+      integrations: { notify: async () => "not-configured" as const },
     };
-    const release = {
-      version: "v",
-      sha256: "",
-      migrations: migrationsOf("CREATE TABLE a ()"),
-      migrationsFingerprint: "",
-    };
-    contextOf = (name) =>
-      ({
-        name,
-        config,
-        region: config.regions[name],
-        platform,
-        pool: pool!.pool,
-        directory: new Directory(directoryDatabase!.pool),
-        administration,
-        locations,
-        tenantData,
-        release: () => release,
-        seed: async () => {},
-        tenantUrl: (slug: string) => `https://${slug}.${domain}`,
-      }) as unknown as RegionContext;
+    const migrations = migrationsOf("CREATE TABLE a ()");
+    const pools = { pool: pool.pool, directoryPool: directoryDatabase.pool };
+    const open = (name: string) =>
+      openRegionContext({ ...pools, name, config, platform, migrations: () => migrations });
+    contexts = new Map([
+      ["eu-west-1", await open("eu-west-1")],
+      ["us-east-1", await open("us-east-1")],
+    ]);
   }, 60_000);
 
   afterAll(async () => {
     const { rows } = await pool!.pool.query<{ slug: string }>("SELECT slug FROM data_locations");
-    for (const location of await locations.findAll(rows.map(({ slug }) => slug)))
-      await tenantData.drop(location);
-    await tenantData.close();
-    await administration.close();
+    for (const { locations, tenantData, administration } of contexts.values()) {
+      for (const location of await locations.findAll(rows.map(({ slug }) => slug)))
+        await tenantData.drop(location);
+      await tenantData.close();
+      await administration.close();
+    }
     await calls.stop();
     await Promise.all([pool?.drop(), directoryDatabase?.drop()]);
     await rm(folder, { recursive: true, force: true });
@@ -125,7 +95,7 @@ describe.skipIf(process.env.ROWHOUSE_AWS_REAL === "1")("the calls to AWS", () =>
       plan: index % 2 === 0 ? "starter" : "business",
     };
     const results: Record<string, unknown> = {};
-    for (const step of signupWorkflow(contextOf(region)).steps)
+    for (const step of signupWorkflow(contexts.get(region)!).steps)
       results[step.name] = await step.run(input, results);
   }
 

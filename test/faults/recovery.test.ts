@@ -7,13 +7,10 @@ import { RegionStates } from "../../src/control/recovery/region-states.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
 import type { RegionControl } from "../../src/control/region-control.ts";
 import { prepareControlSchema } from "../../src/control/schema.ts";
-import { Administration } from "../../src/control/tenant-data/administration.ts";
-import { Locations } from "../../src/control/tenant-data/locations.ts";
-import { TenantData } from "../../src/control/tenant-data/tenant-data.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import { orderMigrations } from "../../src/core/migration/plan.ts";
 import { failOverSteps } from "../../src/core/recovery/steps.ts";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
+import { createSystemClock } from "../../src/embedded/clock.ts";
 import { fileLogin } from "../../src/embedded/control-login.ts";
 import type { EmbeddedDatabases } from "../../src/embedded/databases.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
@@ -25,6 +22,7 @@ import { controlDatabaseConnection, ensureControlDatabase } from "../../src/post
 import { WriterPool } from "../../src/postgres/pool.ts";
 import { createDirectoryDatabase } from "../support/directory-database.ts";
 import { createRecoveryMachine, type RecoveryMachine, recoverySource } from "../support/recovery-machine.ts";
+import { openRegionContext } from "../support/region-context.ts";
 
 const recovery = "eu-central-1";
 const zones = ["a", "b"] as const;
@@ -51,6 +49,7 @@ describe("a failover whose processes die at every step", () => {
   const cleanUp: (() => Promise<unknown>)[] = [];
   let machine: RecoveryMachine;
   let states: RegionStates;
+  let directoryPool: WriterPool;
   let directory: Directory;
   let source: RegionContext;
   let target: RegionContext;
@@ -76,37 +75,18 @@ describe("a failover whose processes die at every step", () => {
       signingKey: new Uint8Array(32),
       clock,
     });
-    const random = createSystemRandom();
-    const administration = new Administration(databases);
-    const locations = new Locations({ pool, keys, random });
-    const tenantData = new TenantData({
-      databases,
-      administration,
-      locations,
-      keys,
-      regionPool: pool,
-      zones,
+    const context = await openRegionContext({
+      ...{ name, config, pool, directoryPool },
+      platform: { ...{ region: name, databases, keys, clock, objects }, replicas: machine.promoter },
+      migrations: () => [],
     });
-    await tenantData.prepareSharedServer("shared-1");
     cleanUp.unshift(
       () => pool.end(),
-      () => administration.close(),
-      () => tenantData.close(),
+      () => context.administration.close(),
+      () => context.tenantData.close(),
       () => objects.close(),
     );
-    const platform = { region: name, databases, keys, clock, random, objects, replicas: machine.promoter };
-    return {
-      name,
-      config,
-      region: config.regions[name],
-      platform,
-      pool,
-      directory,
-      administration,
-      locations,
-      tenantData,
-      release: () => ({ migrations: [], migrationsFingerprint: "m" }),
-    } as unknown as RegionContext;
+    return context;
   }
 
   async function addTenant(slug: string): Promise<void> {
@@ -139,7 +119,8 @@ describe("a failover whose processes die at every step", () => {
   beforeAll(async () => {
     machine = await createRecoveryMachine();
     const database = await createDirectoryDatabase();
-    directory = new Directory(database.pool);
+    directoryPool = database.pool;
+    directory = new Directory(directoryPool);
     states = new RegionStates(database.pool);
     cleanUp.push(
       () => machine.dispose(),

@@ -1,14 +1,8 @@
-import { Directory } from "../../src/control/directory.ts";
-import type { RegionContext } from "../../src/control/region-context.ts";
-import { Administration } from "../../src/control/tenant-data/administration.ts";
-import { Locations } from "../../src/control/tenant-data/locations.ts";
-import { TenantData } from "../../src/control/tenant-data/tenant-data.ts";
-import { TenantOperations } from "../../src/control/tenant-operation.ts";
-import { createSystemRandom } from "../../src/embedded/clock.ts";
 import type { Databases } from "../../src/ports/databases.ts";
 import type { Keys } from "../../src/ports/keys.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
 import { migrationsOf } from "./migrations.ts";
+import { openRegionContext } from "./region-context.ts";
 
 /** Where a region's and the directory's tables are, for every process of one test. */
 export interface FleetPlace {
@@ -31,7 +25,6 @@ export async function openFleet(
   },
 ) {
   const { keys } = parts;
-  const region = "eu-west-1";
   const databases = parts.databases as Databases;
   const [endpoint, credentials] = await Promise.all([
     databases.endpoint(place.server),
@@ -40,35 +33,20 @@ export async function openFleet(
   const connection = { endpoint, credentials, applicationName: "fleet" };
   const pool = new WriterPool({ ...connection, database: place.regionDatabase });
   const directoryPool = new WriterPool({ ...connection, database: place.directoryDatabase });
-  const administration = new Administration(databases);
-  const locations = new Locations({ pool, keys, random: createSystemRandom() });
-  const tenantData = new TenantData({
-    databases,
-    administration,
-    locations,
-    keys,
-    regionPool: pool,
-    zones: ["a", "b"],
-  });
   const migrations = migrationsOf(...parts.migrations);
-  const context = {
-    name: region,
-    pool,
-    directory: new Directory(directoryPool),
-    administration,
-    locations,
-    operations: new TenantOperations(pool),
-    tenantData,
-    release: () => ({ version: "v", sha256: "", migrations, migrationsFingerprint: "" }),
-  } as unknown as RegionContext;
+  const context = await openRegionContext({
+    ...{ pool, directoryPool },
+    platform: { databases, keys },
+    migrations: () => migrations,
+  });
   return {
-    region,
+    region: context.name,
     context,
     pool,
     directoryPool,
     close: async () => {
-      await tenantData.close();
-      await administration.close();
+      await context.tenantData.close();
+      await context.administration.close();
       await Promise.all([pool.end(), directoryPool.end()]);
     },
   };

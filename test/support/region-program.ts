@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { assembleRegion, type RegionParts } from "../../src/control/assemble-region.ts";
+import type { RegionParts } from "../../src/control/assemble-region.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import type { ConfigInput } from "../../src/core/config/schema.ts";
@@ -22,6 +22,7 @@ import { connect } from "../../src/postgres/connect.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
 import { databasesOn } from "./databases-on.ts";
 import { migrationsOf } from "./migrations.ts";
+import { openRegionContext } from "./region-context.ts";
 
 /** What a program that works in a region of a test is told. */
 export interface RegionProgramOptions {
@@ -73,24 +74,13 @@ export async function openRegionProgram(
     ...(parts.recovery && { recovery: parts.recovery }),
     // What is left out belongs to servers, which no such program has.
   } as unknown as RegionPlatform;
-  const context = assembleRegion({
-    ...{ name: parts.name, config, platform, pool, directoryPool },
-    release: () => ({
-      version: "v1",
-      sha256: "",
-      migrations: migrationsOf(parts.tables),
-      migrationsFingerprint: "m1",
-    }),
-    peer: parts.peer ?? nobody,
-    seed: parts.seed ?? (async () => {}),
-    tenantUrl: (slug) => `http://${slug}.localhost/`,
+  const migrations = migrationsOf(parts.tables);
+  const context = await openRegionContext({
+    ...parts,
+    ...{ config, platform, pool, directoryPool },
+    migrations: () => migrations,
   });
-  await context.tenantData.prepareSharedServer("shared-1");
   return { ...context, directoryPool };
-}
-
-function nobody(region: string): never {
-  throw new Error(`Nobody is to be asked in ${region}.`);
 }
 
 /** Runs SQL with the tenant's own login, as an instance does; nothing where it has no place. */

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createFakeClock, type FakeClock } from "../../../test/support/fake-clock.ts";
 import { oneServer } from "../../../test/support/one-server.ts";
 import { createTestRegion, type TestRegion } from "../../../test/support/region.ts";
+import { openRegionContext } from "../../../test/support/region-context.ts";
 import { archiveKey, backupPrefix, recordKey } from "../../core/backup/key.ts";
 import { orderMigrations } from "../../core/migration/plan.ts";
 import { createSystemRandom } from "../../embedded/clock.ts";
@@ -17,10 +18,6 @@ import type { RegionPlatform } from "../../ports/platform.ts";
 import type { Workflows } from "../../ports/workflows.ts";
 import { copyEntries } from "../directory.ts";
 import type { RegionContext } from "../region-context.ts";
-import { Administration } from "../tenant-data/administration.ts";
-import { Locations } from "../tenant-data/locations.ts";
-import { TenantData } from "../tenant-data/tenant-data.ts";
-import { TenantOperations } from "../tenant-operation.ts";
 import type { Catalogue } from "./catalogue.ts";
 import { BackupKeeper } from "./keeper.ts";
 import { withArchive } from "./sealed-archive.ts";
@@ -51,33 +48,22 @@ describe("a region's backups", () => {
     recovery = await createObjects({ folder: join(folder, "objects"), signingKey: "s", clock });
     const { control, config, connection } = region;
     workflows = createWorkflows({ connection, name: "keeper", clock: region.platform.clock });
-    const databases = oneServer();
-    const administration = new Administration(databases);
-    const locations = new Locations({ pool: control.pool, ...region.platform });
-    const tenantData = new TenantData({
-      ...{ databases, administration, locations, keys: region.platform.keys },
-      regionPool: control.pool,
-      zones: ["a", "b"],
-    });
-    await tenantData.prepareSharedServer("shared-1");
-    context = {
-      name: "eu-west-1",
+    context = await openRegionContext({
       config,
+      pool: control.pool,
+      // Backups touch nothing of it.
+      directoryPool: control.pool,
       platform: {
         ...region.platform,
-        ...{ clock, databases, workflows },
+        ...{ clock, workflows, databases: oneServer() },
         recovery: {
           region: "eu-central-1",
           objects: recovery,
           keys: await createKeys({ file: join(folder, "keys.json"), random }),
-        },
-      } as unknown as RegionPlatform,
-      pool: control.pool,
-      ...{ administration, locations, tenantData },
-      operations: new TenantOperations(control.pool),
-      release: () => ({ version: "v1", sha256: "", migrations, migrationsFingerprint: "m1" }),
-      // Backups touch nothing else.
-    } as unknown as RegionContext;
+        } as unknown as NonNullable<RegionPlatform["recovery"]>,
+      },
+      migrations: () => migrations,
+    });
     workflows.register(trialWorkflow(context));
     await workflows.launch();
     catalogue = catalogueOf(context);

@@ -6,18 +6,17 @@ import { createTestDatabase, type TestDatabase } from "../../../test/support/dat
 import { createDirectoryDatabase } from "../../../test/support/directory-database.ts";
 import { migrationsOf } from "../../../test/support/migrations.ts";
 import { oneServer } from "../../../test/support/one-server.ts";
+import { openRegionContext } from "../../../test/support/region-context.ts";
 import type { Migration } from "../../core/migration/plan.ts";
 import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { createKeys } from "../../embedded/keys.ts";
 import { quoteIdentifier } from "../../postgres/identifier.ts";
-import { copyEntries, Directory } from "../directory.ts";
-import type { RegionContext } from "../region-context.ts";
+import { copyEntries, type Directory } from "../directory.ts";
 import type { RegionControl } from "../region-control.ts";
 import { prepareControlSchema } from "../schema.ts";
-import { Administration } from "../tenant-data/administration.ts";
-import { Locations, type StoredLocation } from "../tenant-data/locations.ts";
-import { TenantData } from "../tenant-data/tenant-data.ts";
-import { TenantOperations } from "../tenant-operation.ts";
+import type { Administration } from "../tenant-data/administration.ts";
+import type { Locations, StoredLocation } from "../tenant-data/locations.ts";
+import type { TenantData } from "../tenant-data/tenant-data.ts";
 import { migrateTenants } from "./migrate-tenants.ts";
 import { type MigrateOptions, runMigrations } from "./run.ts";
 import { describeMigrations } from "./status.ts";
@@ -28,12 +27,11 @@ const limits: MigrateOptions = { canaries: 1, concurrency: 4, maxFailures: 10 };
 
 describe("a run of migrations", () => {
   const clock = createSystemClock();
-  const databases = oneServer();
-  const administration = new Administration(databases);
   let [control, directoryDatabase]: TestDatabase[] = [];
   let folder: string;
   let directory: Directory;
   let locations: Locations;
+  let administration: Administration;
   let tenantData: TenantData;
   let release: Migration[] = migrationsOf(books);
   let asked: string[] = [];
@@ -47,25 +45,12 @@ describe("a run of migrations", () => {
     const keys = await createKeys({ file: join(folder, "keys.json"), random });
     const pool = control!.pool;
     await prepareControlSchema(pool, "region");
-    directory = new Directory(directoryDatabase!.pool);
-    locations = new Locations({ pool, keys, random });
-    tenantData = new TenantData({
-      databases,
-      administration,
-      locations,
-      keys,
-      regionPool: pool,
-      zones: ["a", "b"],
+    const context = await openRegionContext({
+      ...{ pool, directoryPool: directoryDatabase!.pool },
+      platform: { keys, databases: oneServer() },
+      migrations: () => release,
     });
-    await tenantData.prepareSharedServer("shared-1");
-    const context = {
-      pool,
-      directory,
-      locations,
-      operations: new TenantOperations(pool),
-      tenantData,
-      release: () => ({ version: "v", sha256: "", migrations: release, migrationsFingerprint: "" }),
-    } as unknown as RegionContext;
+    ({ directory, locations, tenantData, administration } = context);
     const arm: Pick<RegionControl, "migrate" | "schemaTarget"> = {
       migrate: (command) => {
         asked.push(...command.slugs);

@@ -4,14 +4,15 @@ import { ask } from "../../../test/support/ask.ts";
 import { createDirectoryDatabase } from "../../../test/support/directory-database.ts";
 import { oneServer } from "../../../test/support/one-server.ts";
 import { createTestRegion, type TestRegion } from "../../../test/support/region.ts";
+import { openRegionContext } from "../../../test/support/region-context.ts";
 import { defineApp } from "../../instance/application.ts";
 import { type RunningInstance, startInstance } from "../../instance/server.ts";
 import { quoteIdentifier } from "../../postgres/identifier.ts";
-import { copyEntries, Directory } from "../directory.ts";
-import { Administration } from "../tenant-data/administration.ts";
-import { Locations, type StoredLocation } from "../tenant-data/locations.ts";
-import { TenantData } from "../tenant-data/tenant-data.ts";
-import { Relocation } from "./relocation.ts";
+import { copyEntries, type Directory } from "../directory.ts";
+import type { Administration } from "../tenant-data/administration.ts";
+import type { Locations, StoredLocation } from "../tenant-data/locations.ts";
+import type { TenantData } from "../tenant-data/tenant-data.ts";
+import type { Relocation } from "./relocation.ts";
 
 /** Adds the body as a title, in two queries with a pause of the path's milliseconds between them. */
 const app = defineApp({
@@ -38,28 +39,13 @@ describe("a tenant whose data gets another place", () => {
   beforeAll(async () => {
     region = await createTestRegion();
     const database = await createDirectoryDatabase();
-    directory = new Directory(database.pool);
     const { platform, control, connection, config } = region;
-    const databases = oneServer();
-    administration = new Administration(databases);
-    locations = new Locations({ pool: control.pool, ...platform });
-    tenantData = new TenantData({
-      databases,
-      administration,
-      locations,
-      keys: platform.keys,
-      regionPool: control.pool,
-      zones: ["a", "b"],
+    const context = await openRegionContext({
+      ...{ config, pool: control.pool, directoryPool: database.pool },
+      platform: { ...platform, databases: oneServer() },
+      migrations: () => [],
     });
-    await tenantData.prepareSharedServer("shared-1");
-    relocation = new Relocation({
-      clock: platform.clock,
-      pool: control.pool,
-      directory,
-      administration,
-      locations,
-      connectionsOf: (plan) => config.plans[plan]?.connections ?? "own",
-    });
+    ({ directory, locations, administration, tenantData, relocation } = context);
     instances = await Promise.all(
       ["i-1", "i-2"].map((instanceId) =>
         startInstance({
