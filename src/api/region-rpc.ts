@@ -74,6 +74,8 @@ export function createRegionServer(parts: {
   readonly control: RegionControl;
   readonly installRelease: (release: ReleasePackage) => Promise<void>;
   readonly internalToken: string;
+  /** Told of what went wrong here, before whoever asked is. */
+  readonly onFault: (error: unknown) => void;
 }): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
@@ -103,6 +105,7 @@ export function createRegionServer(parts: {
   addBackupStreams(app, parts.control);
   app.onError((thrown, context) => {
     const error = toRowhouseError(thrown);
+    if (error.status >= 500) parts.onFault(thrown);
     return context.json({ error: error.toJSON() }, error.status as 500);
   });
   return app;

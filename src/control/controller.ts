@@ -1,5 +1,6 @@
 import type { Config } from "../core/config/schema.ts";
-import { fault, toRowhouseError } from "../core/error.ts";
+import { fault } from "../core/error.ts";
+import { faultEntry } from "../core/fault-entry.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
 import type { ConnectOptions } from "../postgres/connect.ts";
 import type { WriterPool } from "../postgres/pool.ts";
@@ -177,7 +178,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
 }
 
 function logFault(parts: ControllerParts, what: string, error: unknown): void {
-  parts.log({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
+  parts.log(faultEntry(error, what));
 }
 
 function missingRelease(): never {

@@ -1,4 +1,4 @@
-import { toRowhouseError } from "../core/error.ts";
+import { faultEntry } from "../core/fault-entry.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { OutboxMail } from "../postgres/mail/outbox-mail.ts";
 import type { PostgresCache } from "./cache.ts";
@@ -22,9 +22,7 @@ export function startHousekeeping(
   const { clock, cache, mail, objects } = engines;
   const repeat = async (work: () => Promise<unknown>, pauseMilliseconds: number): Promise<void> => {
     while (!stopping.signal.aborted) {
-      await work().catch((error: unknown) =>
-        log({ level: "error", message: toRowhouseError(error).message }),
-      );
+      await work().catch((error: unknown) => log(faultEntry(error)));
       await clock.sleep(pauseMilliseconds, stopping.signal).catch(() => {});
     }
   };

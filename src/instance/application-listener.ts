@@ -5,6 +5,7 @@ import { publicError } from "../core/problem.ts";
 import { isConnectionLoss } from "../postgres/connect.ts";
 import type { Application, FetchHandler } from "./application.ts";
 import { currentTenant } from "./context.ts";
+import { isDatabaseLoss } from "./pools/failures.ts";
 import { answerError, errorMessage } from "./respond.ts";
 import type { Tenant } from "./tenant.ts";
 
@@ -82,7 +83,8 @@ function logFailure(
 
 /** A database that goes away under a query is no fault of the application's: the client may ask again in a moment. */
 function clientError(thrown: unknown): RowhouseError {
-  if (!isConnectionLoss(thrown) || isSystemError(thrown)) return publicError(thrown);
+  const isLoss = isDatabaseLoss(thrown) || (isConnectionLoss(thrown) && !isSystemError(thrown));
+  if (!isLoss) return publicError(thrown);
   return fault("E_DATABASE_UNAVAILABLE", undefined, { cause: thrown, remedy: "Try again in a few seconds." });
 }
 

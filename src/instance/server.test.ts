@@ -55,8 +55,13 @@ const app = defineApp({
   fetch: async (request, tenant) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/fail") throw new Error("secret detail");
-    if (pathname === "/cut") {
-      await tenant.db.transaction((client) => client.query("SELECT pg_terminate_backend(pg_backend_pid())"));
+    if (pathname.startsWith("/cut")) {
+      const work = tenant.db.transaction((client) =>
+        client.query("SELECT pg_terminate_backend(pg_backend_pid())"),
+      );
+      await work.catch((cause: unknown) => {
+        throw pathname === "/cut-and-wrapped" ? new Error("No books today", { cause }) : cause;
+      });
     }
     if (pathname === "/nothing") return undefined as never;
     if (pathname === "/echo")
@@ -197,12 +202,15 @@ describe("a request", () => {
     });
   });
 
-  it("whose database goes away under a query may be repeated", async () => {
-    expect(await ask("acme.localhost", "/cut")).toMatchObject({
-      status: 503,
-      body: expect.stringContaining("E_DATABASE_UNAVAILABLE"),
-    });
-  });
+  it.each(["/cut", "/cut-and-wrapped"])(
+    "whose database goes away under a query may be repeated: %s",
+    async (path) => {
+      expect(await ask("acme.localhost", path)).toMatchObject({
+        status: 503,
+        body: expect.stringContaining("E_DATABASE_UNAVAILABLE"),
+      });
+    },
+  );
 
   it("that fails in the application tells the log, and not the visitor, why", async () => {
     const answer = await ask("acme.localhost", "/fail");

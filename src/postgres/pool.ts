@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { fault } from "../core/error.ts";
+import { fault, RowhouseError } from "../core/error.ts";
 import { type ConnectOptions, connect, isConnectionLoss } from "./connect.ts";
 
 /** What runs SQL: a pool or one connection of it. */
@@ -39,7 +39,11 @@ export class WriterPool implements Queryable {
     return this.use((client) => client.query<Row>(sql, [...parameters]));
   }
 
-  /** Leases one connection for the length of `work`. */
+  /**
+   * Leases one connection for the length of `work`.
+   * @throws E_DATABASE_UNAVAILABLE when no node takes writes, or the connection is lost on the way: then nobody knows
+   * whether the statement was carried out; else what `work` throws
+   */
   async use<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const client = await this.#lease();
     try {
@@ -47,8 +51,11 @@ export class WriterPool implements Queryable {
       this.#giveBack(client);
       return result;
     } catch (error) {
-      if (isConnectionLoss(error)) this.#discard(client);
-      else this.#giveBack(client);
+      if (isConnectionLoss(error)) {
+        this.#discard(client);
+        throw unavailable(error);
+      }
+      this.#giveBack(client);
       throw error;
     }
   }
@@ -125,6 +132,12 @@ export class WriterPool implements Queryable {
     const waiter = this.#closed ? undefined : this.#waiters.shift();
     if (waiter) this.#connect().then(waiter.resolve, waiter.reject);
   }
+}
+
+function unavailable(cause: unknown): RowhouseError {
+  return cause instanceof RowhouseError
+    ? cause
+    : fault("E_DATABASE_UNAVAILABLE", "The connection to the database was lost.", { cause });
 }
 
 function closedError(): Error {

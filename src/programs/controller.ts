@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { serve } from "@hono/node-server";
 import { createRegionClient, createRegionServer } from "../api/region-rpc.ts";
 import { startController } from "../control/controller.ts";
+import { faultEntry } from "../core/fault-entry.ts";
 import { createSystemClock } from "../embedded/clock.ts";
 import { openEmbeddedRegion } from "../embedded/platform.ts";
 import { ProcessTable } from "../embedded/processes.ts";
@@ -56,7 +57,11 @@ await runUntilSignal(async () => {
     log: logLine,
   });
   const { listeners } = regionSettings(settings, region);
-  const app = createRegionServer({ ...controller, internalToken });
+  const app = createRegionServer({
+    ...controller,
+    internalToken,
+    onFault: (error) => logLine(faultEntry(error, "request")),
+  });
   const server = serve({
     fetch: app.fetch,
     hostname: "127.0.0.1",

@@ -2,6 +2,7 @@
 export interface LogEntry {
   readonly level: "info" | "warn" | "error";
   readonly message: string;
+  readonly stack?: string;
 }
 
 /** Writes one JSON line to this process's log. */

@@ -44,7 +44,12 @@ function serveAsController(): void {
     migrate: (command: Parameters<RegionControl["migrate"]>[0]) => migrateTenants(fleet.context, command),
     schemaTarget: async () => ({ version: options.migrations.length }),
   } as unknown as RegionControl;
-  const app = createRegionServer({ control, installRelease: async () => {}, internalToken });
+  const app = createRegionServer({
+    control,
+    installRelease: async () => {},
+    internalToken,
+    onFault: () => {},
+  });
   serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, ({ port }) => console.log(port));
 }
 

@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { SessionEffect } from "../../core/sql/session-guard.ts";
 import type { DatabaseEndpoint } from "../../ports/databases.ts";
 import { connect } from "../../postgres/connect.ts";
-import { isStalePlan } from "./failures.ts";
+import { isStalePlan, noteLoss } from "./failures.ts";
 import type { LeaseTarget, Login, TenantSession } from "./login.ts";
 import { type PreparedStatement, PreparedStatements, type RepeatedStatements } from "./statements.ts";
 import {
@@ -132,7 +132,12 @@ export class PooledConnection {
   async become(target: LeaseTarget): Promise<void> {
     if (!target.session || target.session.role === this.sessionRole) return;
     this.sessionRole = undefined;
-    await this.client.query({ ...sessionStatement, values: sessionValues(target.session) });
+    await this.client
+      .query({ ...sessionStatement, values: sessionValues(target.session) })
+      .catch((error: unknown) => {
+        noteLoss(error);
+        throw error;
+      });
     this.sessionRole = target.session.role;
   }
 
@@ -184,6 +189,7 @@ export class PooledConnection {
     error: Error,
     query: { name: string | undefined; text: string; target: LeaseTarget; pinned: boolean },
   ): void {
+    noteLoss(error);
     // A session that was taken on together with the statement went back with it.
     if (!query.pinned) this.sessionRole = undefined;
     if (query.name === undefined) return;

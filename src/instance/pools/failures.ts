@@ -31,6 +31,24 @@ export function adviseOnFailure(
   return { discard: true, mayRepeat: !query.completed && certainlyDidNotRun(error) };
 }
 
+const losses = new WeakSet<object>();
+
+/** Remembers a query's failure if the database went away under it: by its code alone it could be of any connection. */
+export function noteLoss(error: unknown): void {
+  if (typeof error === "object" && error !== null && isConnectionLoss(error)) losses.add(error);
+}
+
+/** Whether a tenant's database went away under a query: what was thrown says so, or what it was caused by. */
+export function isDatabaseLoss(thrown: unknown): boolean {
+  const seen = new Set<unknown>();
+  for (let error = thrown; typeof error === "object" && error !== null && !seen.has(error); ) {
+    if (losses.has(error)) return true;
+    seen.add(error);
+    error = (error as { cause?: unknown }).cause;
+  }
+  return false;
+}
+
 /**
  * The plan no longer fits the tables (0A000 from RevalidateCachedQuery), or the statement is gone (26000, after a
  * DEALLOCATE or DISCARD). Both are found before anything runs.

@@ -13,7 +13,7 @@ import { RegisteredRegions } from "../../control/regions/registered.ts";
 import { repeat } from "../../control/repeat.ts";
 import { checkResidency } from "../../control/residency/check.ts";
 import { searchControlPlane } from "../../control/residency/search.ts";
-import { toRowhouseError } from "../../core/error.ts";
+import { faultEntry } from "../../core/fault-entry.ts";
 import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { logLine } from "../log-line.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
@@ -34,7 +34,7 @@ await runUntilSignal(async () => {
   const directory = await openDirectory({ access, global, secrets, clock });
   const regions = new RemoteRegions({ access, config, global, internalToken });
   await regions.refresh();
-  const onFault = (error: unknown) => logLine({ level: "error", message: toRowhouseError(error).message });
+  const onFault = (error: unknown) => logLine(faultEntry(error));
   const refreshing = repeat({ clock, pauseMilliseconds: regionsPauseMilliseconds, onFault }, () =>
     regions.refresh(),
   );

@@ -13,7 +13,7 @@ import { awsNames, controllerPort } from "../../aws/resources.ts";
 import { startController } from "../../control/controller.ts";
 import { RegionStates } from "../../control/recovery/region-states.ts";
 import { repeat } from "../../control/repeat.ts";
-import { toRowhouseError } from "../../core/error.ts";
+import { faultEntry } from "../../core/fault-entry.ts";
 import { programsDomain } from "../../core/registry/domains.ts";
 import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { createIntegrations } from "../../embedded/integrations.ts";
@@ -53,8 +53,7 @@ await runUntilSignal(async () => {
   const { platform } = opened;
   const states = new RegionStates(opened.directoryPool);
   await untilMayServe({ region, states, fleets: platform.fleets, clock, log: logLine });
-  const onFault = (what: string) => (error: unknown) =>
-    logLine({ level: "error", message: `${what}: ${toRowhouseError(error).message}` });
+  const onFault = (what: string) => (error: unknown) => logLine(faultEntry(error, what));
   const { global } = document;
   const peers = followPeers({
     regions: new RemoteRegions({
@@ -110,7 +109,7 @@ await runUntilSignal(async () => {
       controller.adoptRelease(),
     ),
   ];
-  const app = createRegionServer({ ...controller, internalToken });
+  const app = createRegionServer({ ...controller, internalToken, onFault: onFault("request") });
   const server = serve({
     fetch: app.fetch,
     hostname: self.address,

@@ -9,7 +9,8 @@ import type { Recoveries } from "../../control/recovery/recoveries.ts";
 import type { RegionControl } from "../../control/region-control.ts";
 import type { Regions } from "../../control/regions/regions.ts";
 import type { StatusDocument } from "../../control/status.ts";
-import { fault, toRowhouseError } from "../../core/error.ts";
+import { fault } from "../../core/error.ts";
+import { faultEntry } from "../../core/fault-entry.ts";
 import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { createDnsServer } from "../../embedded/dns.ts";
 import { createEdge } from "../../embedded/edge.ts";
@@ -48,8 +49,7 @@ export async function startEntrances(options: EntrancesOptions): Promise<{ close
     onChange: () => {},
   });
   await copy.start();
-  const onFault = (error: unknown) =>
-    options.log({ level: "error", message: toRowhouseError(error).message });
+  const onFault = (error: unknown) => options.log(faultEntry(error));
   const api = createApi({
     version: settings.version,
     get config() {

@@ -3,6 +3,7 @@ import { Recoveries } from "../../control/recovery/recoveries.ts";
 import { RegionStates } from "../../control/recovery/region-states.ts";
 import { redirectRegion } from "../../control/signup/address.ts";
 import { toRowhouseError } from "../../core/error.ts";
+import { faultEntry } from "../../core/fault-entry.ts";
 import { createSystemClock } from "../../embedded/clock.ts";
 import { createDns } from "../../embedded/dns.ts";
 import type { ProcessTable } from "../../embedded/processes.ts";
@@ -69,7 +70,7 @@ async function beginStart(
 ): Promise<void> {
   const plan = await regions.stacks.plan(region);
   regions.stacks.apply(plan, onProgress).catch((error: unknown) => {
-    log({ level: "error", message: `${region}: ${toRowhouseError(error).message}` });
+    log(faultEntry(error, region));
   });
 }
 

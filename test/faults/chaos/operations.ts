@@ -14,7 +14,7 @@ export const fleetOperations: Readonly<Record<(typeof fleetKinds)[number], Perfo
       databases.map((one) => `${name}/${one.name}`),
     );
     const server = pick(names, choice) ?? "";
-    return `${server}: ${outcomeOf(await operate(stage.world, "database", "fail-over", server))}`;
+    return `${server}: ${outcomeOf(await operate(stage.world, "database", "fail-over", server, "--yes"))}`;
   },
   // The application with more migrations becomes a release when the supervisor starts.
   migrate: async (stage) => {

@@ -55,12 +55,27 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       ...actions.filter(({ isBroken }) => isBroken).map(({ kind, detail }) => `${kind}: ${detail}`),
     );
     problems.push(...(await quiesce(stage, () => load.stop(), print)));
-    return await judge({ world, figures: load.figures, actions, problems, options });
+    const result = await judge({ world, figures: load.figures, actions, problems, options });
+    if (result.wrong.length > 0) print(`FAULTS THAT NOBODY FORESAW\n${(await unforeseen(world)).join("\n")}`);
+    return result;
   } finally {
     await world.dispose();
     const left = process.platform === "linux" ? await processesOf(world.system.stateDirectory) : [];
     if (left.length > 0) print(`PROBLEM processes are left: ${left.join(", ")}`);
   }
+}
+
+/** What the processes wrote with a trace, each trace once. */
+async function unforeseen({ system }: World): Promise<string[]> {
+  const { stdout } = await system.cli("logs", "--json");
+  type Entry = { source: string; time: string; level?: string; stack?: string; error?: { stack?: string } };
+  const entries = JSON.parse(stdout) as Entry[];
+  const firsts = new Map<string, Entry>();
+  for (const entry of entries.toReversed()) {
+    const trace = entry.stack ?? entry.error?.stack;
+    if (entry.level === "error" && trace !== undefined) firsts.set(trace, entry);
+  }
+  return [...firsts].map(([trace, { time, source }]) => `${time} ${source}: ${trace}`);
 }
 
 async function perform(
