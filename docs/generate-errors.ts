@@ -15,7 +15,7 @@ Every error has a stable code. The command line prints it in brackets and, with 
 \`{ "error": { "code", "message", "remedy" } }\`; the HTTP API answers with a problem document (RFC 9457) that carries
 \`code\` and \`remedy\`.
 
-<!-- Made by \`npm run docs:errors\` from src/core/error-catalog.ts. -->
+<!-- Made by \`npm run docs:errors\` from src/core/errors. -->
 
 ${sections.join("\n")}`;
 }
