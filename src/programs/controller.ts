@@ -10,6 +10,7 @@ import { ProcessTable } from "../embedded/processes.ts";
 import { ensureToken, readSettings, regionSettings } from "../embedded/settings.ts";
 import { fenceRegion } from "../embedded/stacks/fence.ts";
 import { StateFolder } from "../embedded/state-folder.ts";
+import { killStrays } from "../embedded/sweep.ts";
 import { readReleaseMigrations, unpackRelease } from "../instance/release.ts";
 import { readArguments } from "./arguments.ts";
 import { untilMayServe } from "./controller/permission.ts";
@@ -25,6 +26,8 @@ await runUntilSignal(async () => {
   const processes = new ProcessTable(folder);
   const log = (message: string) => logLine({ level: "info", message });
   await untilMayServe({ folder, settings, region, processes, log });
+  // What a controller before this one started, and was killed before it could write that down.
+  await killStrays(folder, processes, { kinds: ["balancer", "instance"], region });
   const opened = await openEmbeddedRegion({ folder, settings, region, internalToken, log: logLine });
   const controller = await startController({
     name: region,

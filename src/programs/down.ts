@@ -5,7 +5,7 @@ import { readSettings } from "../embedded/settings.ts";
 import { stopDatabases } from "../embedded/state-databases.ts";
 import { StateFolder } from "../embedded/state-folder.ts";
 import { findSupervisor } from "../embedded/supervisor-lock.ts";
-import { killUnrecorded, stopProcesses } from "../embedded/sweep.ts";
+import { killStrays, killUnrecorded, stopProcesses } from "../embedded/sweep.ts";
 
 const supervisorGraceMilliseconds = 90_000;
 
@@ -37,6 +37,8 @@ export async function stopLeftovers(
   onProgress: (event: UpProgress) => void,
 ): Promise<void> {
   await stopProcesses(processes, (record: ProcessRecord) => onProgress({ at: "stop", message: record.name }));
+  // One without a record would start again what was stopped, and holds databases as their keeper.
+  await killStrays(folder, processes, { kinds: ["controller", "balancer", "instance"] });
   if ((await processes.list("postgres")).length > 0) {
     onProgress({ at: "stop", message: "databases" });
     await stopDatabases(folder, await readSettings(folder));

@@ -14,7 +14,7 @@ import { ProcessTable } from "../embedded/processes.ts";
 import { ensureToken, loopbackOf, type Settings, writeSettings } from "../embedded/settings.ts";
 import { StateFolder } from "../embedded/state-folder.ts";
 import { lockState } from "../embedded/supervisor-lock.ts";
-import { stopProcesses } from "../embedded/sweep.ts";
+import { killStrays, stopProcesses } from "../embedded/sweep.ts";
 import { stopLeftovers } from "./down.ts";
 import { openLogFile } from "./log-file.ts";
 import type { LogEntry } from "./log-line.ts";
@@ -134,6 +134,8 @@ async function takeState(options: UpOptions, folder: StateFolder, cleanups: Clea
   const processes = new ProcessTable(folder);
   // What an earlier supervisor left running works by its settings, and is only taken over when they are the same.
   if ((await writeSettings(folder, settings)).changed) await stopProcesses(processes);
+  // A supervisor that was killed between a start and its record left a controller that nobody knows.
+  await killStrays(folder, processes, { kinds: ["controller"] });
   const internalToken = await ensureToken(folder.internalToken);
   cleanups.push(() => stopLeftovers(folder, processes, options.onProgress));
   const live = new LiveSettings({ folder, settings, readConfig: options.readConfig });

@@ -2,7 +2,7 @@ import type { Databases } from "../../src/ports/databases.ts";
 import type { Keys } from "../../src/ports/keys.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
 import { migrationsOf } from "./migrations.ts";
-import { openRegionContext } from "./region-context.ts";
+import { assembleTestRegion } from "./region-context.ts";
 
 /** Where a region's and the directory's tables are, for every process of one test. */
 export interface FleetPlace {
@@ -34,7 +34,7 @@ export async function openFleet(
   const pool = new WriterPool({ ...connection, database: place.regionDatabase });
   const directoryPool = new WriterPool({ ...connection, database: place.directoryDatabase });
   const migrations = migrationsOf(...parts.migrations);
-  const context = await openRegionContext({
+  const context = assembleTestRegion({
     ...{ pool, directoryPool },
     platform: { databases, keys },
     migrations: () => migrations,

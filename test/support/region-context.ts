@@ -17,8 +17,15 @@ export interface TestContextParts
 
 /** A region's use cases above the ports that a test gives, with its first shared server prepared. */
 export async function openRegionContext(parts: TestContextParts): Promise<RegionContext> {
+  const context = assembleTestRegion(parts);
+  await context.tenantData.prepareSharedServer(firstSharedServer);
+  return context;
+}
+
+/** The same, on databases that may still be empty. */
+export function assembleTestRegion(parts: TestContextParts): RegionContext {
   const { pool, directoryPool, migrations } = parts;
-  const context = assembleRegion({
+  return assembleRegion({
     ...{ pool, directoryPool },
     name: parts.name ?? "eu-west-1",
     config: parts.config ?? smallConfig,
@@ -35,8 +42,6 @@ export async function openRegionContext(parts: TestContextParts): Promise<Region
     seed: parts.seed ?? (async () => {}),
     tenantUrl: parts.tenantUrl ?? ((slug) => `http://${slug}.localhost/`),
   });
-  await context.tenantData.prepareSharedServer(firstSharedServer);
-  return context;
 }
 
 const smallConfig = parseConfig({

@@ -123,7 +123,8 @@ export class System implements TestSystem {
   }
 
   async dispose(): Promise<void> {
-    await this.cli("down");
+    const { code, stdout, stderr } = await this.cli("down");
+    if (code !== 0) throw new Error(`rowhouse down failed: ${stderr}${stdout}`);
     await rm(this.folder, { recursive: true, force: true });
   }
 }
