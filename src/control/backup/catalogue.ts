@@ -157,8 +157,13 @@ export class Catalogue {
     return rows.map(toBackup);
   }
 
-  async noteCopy(id: string): Promise<void> {
-    await this.#query("UPDATE backups SET copied_at = $2 WHERE id = $1", [id, this.#parts.clock.now()]);
+  /** False when the backup is not whole any more: it is being deleted, or was. */
+  async noteCopy(id: string): Promise<boolean> {
+    const { rowCount } = await this.#query(
+      "UPDATE backups SET copied_at = $2 WHERE id = $1 AND state = 'whole'",
+      [id, this.#parts.clock.now()],
+    );
+    return rowCount === 1;
   }
 
   /** What a trial restore found. */

@@ -6,7 +6,7 @@ import { catalogueOf } from "./source.ts";
 
 /**
  * Puts a copy that the recovery region's key opens into its objects, and writes that down. `undefined` where there is
- * no recovery region. A repeat replaces what a crash left.
+ * no recovery region, or the backup was deleted meanwhile. A repeat replaces what a crash left.
  */
 export async function copyToRecovery(context: RegionContext, backup: Backup): Promise<Backup | undefined> {
   const { recovery, objects, keys } = context.platform;
@@ -25,6 +25,9 @@ export async function copyToRecovery(context: RegionContext, backup: Backup): Pr
     contentType: "application/json",
   });
   const catalogue = catalogueOf(context);
-  await catalogue.noteCopy(backup.id);
-  return catalogue.find(backup.id);
+  if (await catalogue.noteCopy(backup.id)) return catalogue.find(backup.id);
+  // It was deleted while it was copied, and whoever did so may have been here before the copy was.
+  await recovery.objects.delete(recordKey(backup));
+  await recovery.objects.purge(backupPrefix(backup.slug, backup.id));
+  return undefined;
 }

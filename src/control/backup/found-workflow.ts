@@ -49,10 +49,12 @@ function dataSteps(
       },
     },
     load: {
-      run: async ({ slug, source }) => {
+      run: async ({ slug, kind, source }) => {
         const location = await locations.find(slug);
         if (!location) throw fault("E_INTERNAL", `The tenant "${slug}" has no data location.`);
-        return withArchive(platform, source, (archive) => fillLocation(context, archive, location));
+        return withArchive(platform, source, (archive) =>
+          fillLocation(context, archive, location, { isFromOutside: kind === "import" }),
+        );
       },
     },
     "restore-files": {

@@ -24,15 +24,18 @@ export function scratchWish(context: RegionContext, isolation: Isolation): Omit<
 
 /**
  * Brings an archive's rows into a location that was made for them: the tables as they were when it was written. Safe to
- * repeat until newer migrations were applied.
+ * repeat until newer migrations were applied. Of an archive from outside the foreign keys are checked, too: whoever
+ * made it may have changed its rows.
  * @throws E_ARCHIVE_SCHEMA, E_ARCHIVE_DAMAGED, E_ARCHIVE_MISMATCH, E_MIGRATION_FAILED, E_DATABASE_UNAVAILABLE
  */
 export async function fillLocation(
   context: RegionContext,
   archive: Archive,
   location: StoredLocation,
+  options: { readonly isFromOutside?: boolean } = {},
 ): Promise<LoadedArchive> {
   const migrations: readonly Migration[] = archivedMigrations(archive.manifest, context.release().migrations);
   await context.tenantData.applyMigrations(location, migrations);
-  return loadArchive(archive, await addressOf(context, location));
+  const checkConstraints = options.isFromOutside === true;
+  return loadArchive(archive, await addressOf(context, location), { checkConstraints });
 }

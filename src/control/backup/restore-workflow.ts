@@ -80,9 +80,11 @@ function besideSteps(context: RegionContext): Part<"claim" | "place" | "create" 
       },
     },
     load: {
-      run: async ({ slug, source }, results) => {
+      run: async ({ slug, kind, source }, results) => {
         const location = await placedLocation(context, slug, results);
-        return withArchive(platform, source, (archive) => fillLocation(context, archive, location));
+        return withArchive(platform, source, (archive) =>
+          fillLocation(context, archive, location, { isFromOutside: kind === "import" }),
+        );
       },
     },
     migrate: {

@@ -62,7 +62,13 @@ async function takeOver(
   await onStep("promote");
   const servers = await promoteStandbys(context, loss, onFault);
   await onStep("adopt");
-  await adoptTenants(context, servers, slugs);
+  // Those that were taken over already have gone on from there: a repeat must not bring back what they had then.
+  const arriving = entries.filter(({ region }) => region === source);
+  await adoptTenants(
+    context,
+    servers,
+    arriving.map(({ slug }) => slug),
+  );
   await onStep("logins");
   const names = new Set(servers.map(({ name }) => name));
   const onStandby = (await locations.findAll(slugs)).filter(({ server }) => names.has(server));

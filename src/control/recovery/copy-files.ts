@@ -1,3 +1,4 @@
+import { toRowhouseError } from "../../core/error.ts";
 import type { TenantState } from "../../core/tenant/lifecycle.ts";
 import type { ListedObject, Objects } from "../../ports/objects.ts";
 import type { RegionContext } from "../region-context.ts";
@@ -23,22 +24,39 @@ export async function copyFiles(context: RegionContext): Promise<number> {
     const slug = key.split("/")[1] ?? "";
     const state = states.get(slug);
     if (!state || here?.etag === there?.etag) continue;
-    if (here && copiedStates.has(state)) changed += (await copy(objects, recovery.objects, key)) ? 1 : 0;
     // Asked anew: it may have moved there since the pass began.
-    else if (!here && (await isStillHere(context, slug))) {
-      if (endedStates.has(state)) await recovery.objects.purge(`${prefix}${slug}/`);
-      else await recovery.objects.delete(key);
+    const now = await stateHere(context, slug);
+    if (here && now && copiedStates.has(now)) {
+      changed += (await copy({ key, from: objects, into: recovery.objects, over: there })) ? 1 : 0;
+    } else if (!here && now && endedStates.has(now)) {
+      await recovery.objects.purge(`${prefix}${slug}/`);
+      changed++;
+    } else if (!here && now && copiedStates.has(now)) {
+      await recovery.objects.delete(key);
       changed++;
     }
   }
   return changed;
 }
 
-async function copy(from: Objects, into: Objects, key: string): Promise<boolean> {
+/** Replaces the version that was listed, and no newer one: that may be of a tenant who has moved there meanwhile. */
+async function copy(file: {
+  readonly key: string;
+  readonly from: Objects;
+  readonly into: Objects;
+  readonly over: ListedObject | undefined;
+}): Promise<boolean> {
+  const { key, from, into, over } = file;
   const found = await from.get(key);
   if (!found) return false;
-  await into.put({ key, body: found.body, contentType: found.info.contentType });
-  return true;
+  const condition = over ? { ifMatch: over.etag } : ({ ifNoneMatch: "*" } as const);
+  try {
+    await into.put({ key, body: found.body, contentType: found.info.contentType, condition });
+    return true;
+  } catch (error) {
+    if (toRowhouseError(error).code === "E_CONFLICT") return false;
+    throw error;
+  }
 }
 
 async function tenantStates({ pool, name }: RegionContext): Promise<ReadonlyMap<string, TenantState>> {
@@ -49,9 +67,13 @@ async function tenantStates({ pool, name }: RegionContext): Promise<ReadonlyMap<
   return new Map(rows.map(({ slug, state }) => [slug, state]));
 }
 
-async function isStillHere(context: RegionContext, slug: string): Promise<boolean> {
-  const state = (await tenantStates(context)).get(slug);
-  return state !== undefined && (copiedStates.has(state) || endedStates.has(state));
+/** `undefined` when it lives elsewhere. */
+async function stateHere({ pool, name }: RegionContext, slug: string): Promise<TenantState | undefined> {
+  const { rows } = await pool.query<{ state: TenantState }>(
+    "SELECT state FROM tenants WHERE slug = $1 AND region = $2",
+    [slug, name],
+  );
+  return rows[0]?.state;
 }
 
 /** Walks two listings, which are in one order, side by side. */

@@ -115,14 +115,15 @@ const sizeSettings: Readonly<Record<ServerSize, Settings>> = {
     shared_buffers: "128MB",
     min_wal_size: "80MB",
     max_wal_size: "512MB",
-    // WAL kept for a standby that is away; it is rebuilt when it needs more.
-    max_slot_wal_keep_size: "1GB",
+    // WAL kept for a standby that is away, which is rebuilt when it needs more, and for a tenant that moves: the copy of
+    // one that gets a database on the same server is itself written to it.
+    max_slot_wal_keep_size: "8GB",
   },
   dedicated: {
     shared_buffers: "32MB",
     min_wal_size: "32MB",
     max_wal_size: "128MB",
-    max_slot_wal_keep_size: "256MB",
+    max_slot_wal_keep_size: "2GB",
   },
 };
 
