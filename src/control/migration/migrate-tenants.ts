@@ -23,13 +23,11 @@ export async function migrateTenants(
   const target = migrations.at(-1)?.number ?? 0;
   const found = await traceStep("find-locations", () => context.locations.findAll(wish.slugs));
   const locations = found.values();
-  const taken = new Set((await context.operations.list()).map(({ slug }) => slug));
   const results: TenantMigration[] = [];
   const work = async (): Promise<void> => {
     for (const location of locations) {
-      const slug = location.slug ?? "";
-      // Its rows are on their way to another place, whose schema was made already.
-      results.push(taken.has(slug) ? busy(slug) : await migrateOne(context, location));
+      const isFree = await isHereAndFree(context, location);
+      results.push(isFree ? await migrateOne(context, location) : busy(location.slug ?? ""));
     }
   };
   await traceStep("migrate-tenants", () => Promise.all(Array.from({ length: wish.concurrency }, work)));
@@ -48,6 +46,19 @@ async function recordVersions(
   await traceStep("record-in-region", () => locations.setSchemaVersions(slugs, target));
   const entries = await traceStep("record-in-directory", () => directory.setSchemaVersions(slugs, target));
   await traceStep("copy-to-region", () => copyEntries(pool, entries));
+}
+
+/**
+ * Asked just before each tenant, for a wave may last minutes: of one that moves, the rows are on their way to a place
+ * whose tables were made already, and one that has moved is another place's to migrate.
+ */
+async function isHereAndFree({ pool }: RegionContext, { id }: StoredLocation): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `SELECT FROM data_locations AS l WHERE id = $1 AND phase = 'current'
+       AND NOT EXISTS (SELECT FROM tenant_operations AS o WHERE o.slug = l.slug)`,
+    [id],
+  );
+  return rowCount === 1;
 }
 
 async function migrateOne(context: RegionContext, location: StoredLocation): Promise<TenantMigration> {
