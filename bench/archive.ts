@@ -17,11 +17,11 @@ import {
   openArchive,
   writeArchive,
 } from "../src/control/archive/archive.ts";
-import { createSystemClock, createSystemRandom } from "../src/embedded/clock.ts";
 import { createKeys } from "../src/embedded/keys.ts";
 import { createObjects } from "../src/embedded/objects.ts";
 import { findPostgres } from "../src/embedded/postgres/binaries.ts";
 import { ensureSigningKey } from "../src/embedded/signing-key.ts";
+import { createSystemClock, createSystemRandom } from "../src/node/clock.ts";
 import { freePort } from "../test/support/postgres-server.ts";
 import { type Figure, figure, median } from "./figure.ts";
 import { startPostgres } from "./requests-data.ts";

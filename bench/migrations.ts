@@ -11,8 +11,8 @@ import { type MigrateDocument, runMigrations } from "../src/control/migration/ru
 import type { RegionControl } from "../src/control/region-control.ts";
 import { prepareControlSchema } from "../src/control/schema.ts";
 import { type Migration, orderMigrations } from "../src/core/migration/plan.ts";
-import { createSystemClock } from "../src/embedded/clock.ts";
 import { createKeys } from "../src/embedded/keys.ts";
+import { createSystemClock } from "../src/node/clock.ts";
 import type { Databases } from "../src/ports/databases.ts";
 import { WriterPool } from "../src/postgres/pool.ts";
 import { freePort } from "../test/support/postgres-server.ts";

@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import pg from "pg";
 import { parseConfig } from "../src/core/config/parse.ts";
-import { createSystemClock, createSystemRandom } from "../src/embedded/clock.ts";
 import { createKeys } from "../src/embedded/keys.ts";
 import { defineApp } from "../src/index.ts";
 import { startInstance } from "../src/instance/server.ts";
+import { createSystemClock, createSystemRandom } from "../src/node/clock.ts";
 import type { DataPlatform } from "../src/ports/platform.ts";
 import { quoteIdentifier } from "../src/postgres/identifier.ts";
 import { WriterPool } from "../src/postgres/pool.ts";

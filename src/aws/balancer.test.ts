@@ -12,7 +12,7 @@ import { makeLoadBalancer } from "../../test/support/aws/load-balancer.ts";
 import { startLoadBalancers } from "../../test/support/aws/load-balancers.ts";
 import { makeRegistryTable } from "../../test/support/aws/registry-table.ts";
 import { createFakeClock } from "../../test/support/fake-clock.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { balancerContract } from "../ports/balancer.contract.ts";
 import type { Balancer } from "../ports/balancer.ts";
 import type { Registry } from "../ports/registry.ts";

@@ -12,7 +12,7 @@ import {
 } from "../../test/support/aws/cache-cluster.ts";
 import { startCacheEndpoint } from "../../test/support/aws/cache-endpoint.ts";
 import { freePort } from "../../test/support/postgres-server.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { cacheContract } from "../ports/cache.contract.ts";
 import type { Cache } from "../ports/cache.ts";
 import { createCache } from "./cache.ts";

@@ -11,7 +11,7 @@ import { emptyAccount, testPrefix } from "../../test/support/aws/account.ts";
 import { type DatabasePlane, startDatabasePlane } from "../../test/support/aws/database-plane.ts";
 import { type DatabaseResources, makeDatabaseResources } from "../../test/support/aws/database-resources.ts";
 import { mapNames, setNames } from "../../test/support/aws/names.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { databasesContract } from "../ports/databases.contract.ts";
 import type { Databases } from "../ports/databases.ts";
 import { type ConnectOptions, connect } from "../postgres/connect.ts";

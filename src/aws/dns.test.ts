@@ -10,7 +10,7 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { emptyAccount, testPrefix } from "../../test/support/aws/account.ts";
 import { createFakeClock } from "../../test/support/fake-clock.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { dnsContract } from "../ports/dns.contract.ts";
 import type { DnsRecord } from "../ports/dns.ts";
 import { createAwsClient } from "./client.ts";

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { emptyAccount, testPrefix } from "../../test/support/aws/account.ts";
 import { createTestKey } from "../../test/support/aws/key.ts";
 import { createFakeClock } from "../../test/support/fake-clock.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { keysContract } from "../ports/keys.contract.ts";
 import type { Keys } from "../ports/keys.ts";
 import { createAwsClient } from "./client.ts";

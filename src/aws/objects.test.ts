@@ -15,7 +15,7 @@ import { createTestBucket } from "../../test/support/aws/bucket.ts";
 import { emulatedPageLength } from "../../test/support/aws/emulator.ts";
 import { createFakeClock } from "../../test/support/fake-clock.ts";
 import { runInProcess } from "../../test/support/node-process.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { objectsContract } from "../ports/objects.contract.ts";
 import type { Objects } from "../ports/objects.ts";
 import { type AwsAccess, createAwsClient } from "./client.ts";
@@ -155,7 +155,7 @@ describe("a streamed body", () => {
       await runInProcess(source, {
         objectsModule: new URL("./objects.ts", import.meta.url),
         clientModule: new URL("./client.ts", import.meta.url),
-        clockModule: new URL("../embedded/clock.ts", import.meta.url),
+        clockModule: new URL("../node/clock.ts", import.meta.url),
       }),
     );
     expect(result.length).toBe(104_857_600);

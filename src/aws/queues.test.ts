@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { emptyAccount, testPrefix } from "../../test/support/aws/account.ts";
 import { oneAtATime } from "../../test/support/aws/one-at-a-time.ts";
 import { createFakeClock } from "../../test/support/fake-clock.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { queuesContract } from "../ports/queues.contract.ts";
 import type { Queues } from "../ports/queues.ts";
 import { type AwsAccess, createAwsClient } from "./client.ts";

@@ -16,7 +16,7 @@ import {
   recoveryRegion,
   sourceRegion,
 } from "../../test/support/aws/replica-regions.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { createAwsClient } from "./client.ts";
 import { createS3Client } from "./data-platform.ts";
 import type { RegionDocument } from "./document.ts";

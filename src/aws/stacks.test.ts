@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { emptyAccount, testPrefix } from "../../test/support/aws/account.ts";
 import { completeChangeSets } from "../../test/support/aws/change-sets.ts";
 import { fault } from "../core/error.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { stacksContract } from "../ports/stacks.contract.ts";
 import type { Stacks } from "../ports/stacks.ts";
 import { type AwsAccess, createAwsClient } from "./client.ts";

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { createSystemClock, createSystemRandom } from "../node/clock.ts";
 import type { Databases } from "../ports/databases.ts";
 import type { Keys } from "../ports/keys.ts";
 import type { DataPlatform } from "../ports/platform.ts";
@@ -7,7 +8,6 @@ import { type ControlDatabase, controlDatabaseConnection } from "../postgres/con
 import type { OutboxMail } from "../postgres/mail/outbox-mail.ts";
 import { WriterPool } from "../postgres/pool.ts";
 import { createCache, type PostgresCache, prepareCache } from "./cache.ts";
-import { createSystemClock, createSystemRandom } from "./clock.ts";
 import { fileLogin } from "./control-login.ts";
 import { openDatabases } from "./databases.ts";
 import { createKeys } from "./keys.ts";

@@ -6,9 +6,9 @@ import { decode, encode, streamDecode, streamEncode } from "dns-packet";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { freePort } from "../../test/support/postgres-server.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { dnsContract } from "../ports/dns.contract.ts";
 import type { Dns } from "../ports/dns.ts";
-import { createSystemClock } from "./clock.ts";
 import { createDns, createDnsServer, type DnsServer, prepareDns } from "./dns.ts";
 
 const zone = "shop.example";

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { answering, BalancerHarness } from "../../test/support/balancer-harness.ts";
 import { freePort } from "../../test/support/postgres-server.ts";
 import { fault } from "../core/error.ts";
-import { createSystemClock, createSystemRandom } from "./clock.ts";
+import { createSystemClock, createSystemRandom } from "../node/clock.ts";
 import { createEdge, type Edge, type EdgeRoute } from "./edge.ts";
 
 const balancer = new BalancerHarness();

@@ -1,8 +1,8 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from "node:crypto";
 import { fault } from "../core/error.ts";
+import { createSystemRandom } from "../node/clock.ts";
 import type { Random } from "../ports/clock.ts";
 import type { EncryptionContext, Keys } from "../ports/keys.ts";
-import { createSystemRandom } from "./clock.ts";
 import { addKeyVersion, type MasterKeys, openKeyFile, rereadKeyFile } from "./key-file.ts";
 
 const format = "rk1";

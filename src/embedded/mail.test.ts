@@ -6,10 +6,10 @@ import { createTestDatabase, type TestDatabase } from "../../test/support/databa
 import { createFakeClock, type FakeClock } from "../../test/support/fake-clock.ts";
 import { type MailAnswer, startMailServer, type TestMailServer } from "../../test/support/mail-server.ts";
 import { freePort } from "../../test/support/postgres-server.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { mailContract } from "../ports/mail.contract.ts";
 import type { Mail, MailMessage } from "../ports/mail.ts";
 import type { OutboxMail } from "../postgres/mail/outbox-mail.ts";
-import { createSystemClock } from "./clock.ts";
 import { createMail, prepareMail } from "./mail.ts";
 
 mailContract("embedded", async () => {

@@ -11,8 +11,8 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createFakeClock } from "../../test/support/fake-clock.ts";
 import { runInProcess } from "../../test/support/node-process.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { objectsContract } from "../ports/objects.contract.ts";
-import { createSystemClock } from "./clock.ts";
 import { createObjects, createObjectsHandler, type FileObjects } from "./objects.ts";
 
 const signingKey = "a secret of the region";
@@ -52,7 +52,7 @@ afterEach(async () => {
 
 const modules = {
   objectsModule: new URL("./objects.ts", import.meta.url),
-  clockModule: new URL("./clock.ts", import.meta.url),
+  clockModule: new URL("../node/clock.ts", import.meta.url),
 };
 const opening = () => `
   const objects = await objectsModule.createObjects({

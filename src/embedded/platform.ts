@@ -1,5 +1,7 @@
 import { join } from "node:path";
 import { RowhouseError } from "../core/error.ts";
+import { createSystemClock } from "../node/clock.ts";
+import { createIntegrations } from "../node/integrations.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Keys } from "../ports/keys.ts";
 import type { RegionPlatform } from "../ports/platform.ts";
@@ -11,7 +13,6 @@ import {
 } from "../postgres/control-database.ts";
 import { WriterPool } from "../postgres/pool.ts";
 import { createBalancer, type EmbeddedBalancer } from "./balancer.ts";
-import { createSystemClock } from "./clock.ts";
 import { fileLogin } from "./control-login.ts";
 import {
   type OpenDataPlatform,
@@ -25,7 +26,6 @@ import { openDatabases } from "./databases.ts";
 import { createDns } from "./dns.ts";
 import { createFleets } from "./fleets.ts";
 import { startHousekeeping } from "./housekeeping.ts";
-import { createIntegrations } from "./integrations.ts";
 import { createKeys } from "./keys.ts";
 import { ProcessTable } from "./processes.ts";
 import { createRegionRawStorage } from "./raw-storage.ts";

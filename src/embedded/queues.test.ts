@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { createFakeClock, type FakeClock } from "../../test/support/fake-clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { queuesContract } from "../ports/queues.contract.ts";
 import type { Queues } from "../ports/queues.ts";
-import { createSystemClock } from "./clock.ts";
 import { createQueues, prepareQueues } from "./queues.ts";
 
 queuesContract("embedded", async () => {

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { toRowhouseError } from "../core/error.ts";
+import { createSystemClock } from "../node/clock.ts";
 import type { Keys } from "../ports/keys.ts";
 import type { RecoverySite } from "../ports/platform.ts";
-import { createSystemClock } from "./clock.ts";
 import type { EmbeddedDatabases } from "./databases.ts";
 import { createKeys } from "./keys.ts";
 import { createObjects } from "./objects.ts";

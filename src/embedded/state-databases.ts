@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createSystemClock } from "./clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { createDatabases, type EmbeddedDatabases } from "./databases.ts";
 import { createKeys } from "./keys.ts";
 import { planListeners } from "./listeners.ts";

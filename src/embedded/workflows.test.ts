@@ -5,9 +5,9 @@ import { createFakeClock } from "../../test/support/fake-clock.ts";
 import { freePort } from "../../test/support/postgres-server.ts";
 import { survivesDeaths } from "../../test/support/saga-deaths.ts";
 import { fault } from "../core/error.ts";
+import { createSystemClock } from "../node/clock.ts";
 import { workflowsContract } from "../ports/workflows.contract.ts";
 import type { WorkflowDefinition, Workflows } from "../ports/workflows.ts";
-import { createSystemClock } from "./clock.ts";
 import { createWorkflows, type WorkflowsOptions } from "./workflows.ts";
 
 const clock = createSystemClock();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestRegion, type TestRegion } from "../../test/support/region.ts";
-import { createSystemClock } from "../embedded/clock.ts";
+import { createSystemClock } from "../node/clock.ts";
 import type { Queryable } from "../postgres/pool.ts";
 import { DirectoryCopy } from "./directory-copy.ts";
 

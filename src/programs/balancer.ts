@@ -1,9 +1,9 @@
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { startBalancerServer } from "../embedded/balancer/server.ts";
-import { createSystemClock, createSystemRandom } from "../embedded/clock.ts";
 import { ensureToken, readSettings, regionSettings } from "../embedded/settings.ts";
 import { StateFolder } from "../embedded/state-folder.ts";
+import { createSystemClock, createSystemRandom } from "../node/clock.ts";
 import { readArguments } from "./arguments.ts";
 import { logLine } from "./log-line.ts";
 import { runUntilSignal } from "./run-until-signal.ts";

@@ -3,9 +3,9 @@ import { lstat, mkdir, readdir, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fault } from "../core/error.ts";
-import { createSystemClock } from "../embedded/clock.ts";
 import { killStrays } from "../embedded/postgres/strays.ts";
 import { processIdentity } from "../embedded/process-identity.ts";
+import { createSystemClock } from "../node/clock.ts";
 
 /** Memory as a folder, where Linux has it: files are made in a tenth of the time. */
 const memoryFolder = "/dev/shm";

@@ -4,7 +4,6 @@ import { Administration } from "../control/tenant-data/administration.ts";
 import { Locations } from "../control/tenant-data/locations.ts";
 import { TenantData } from "../control/tenant-data/tenant-data.ts";
 import { tenantQueue } from "../core/tenant/message.ts";
-import { createSystemRandom } from "../embedded/clock.ts";
 import {
   createDataPlatform,
   type OpenDataPlatform,
@@ -14,6 +13,7 @@ import {
 import { createKeys } from "../embedded/keys.ts";
 import { administratorRole } from "../embedded/postgres/server-state.ts";
 import { readJson, writeFileAtomically } from "../embedded/state-folder.ts";
+import { createSystemRandom } from "../node/clock.ts";
 import type { DatabaseEndpoint } from "../ports/databases.ts";
 import type { Keys } from "../ports/keys.ts";
 import { oneServer } from "./databases.ts";

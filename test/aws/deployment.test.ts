@@ -13,7 +13,7 @@ import { readGlobalDocument, readRegionDocument } from "../../src/aws/document.t
 import { createRegistry } from "../../src/aws/registry.ts";
 import { awsNames } from "../../src/aws/resources.ts";
 import { regionsDomain } from "../../src/core/registry/domains.ts";
-import { createSystemClock } from "../../src/embedded/clock.ts";
+import { createSystemClock } from "../../src/node/clock.ts";
 import { Deployment } from "../../src/programs/aws/deploy/deployment.ts";
 import type { PackedSoftware } from "../../src/programs/aws/deploy/software.ts";
 import { emptyAccount, testPrefix } from "../support/aws/account.ts";

@@ -16,7 +16,7 @@ import { type AwsAccess, createAwsClient } from "../../src/aws/client.ts";
 import { createFleets } from "../../src/aws/fleets.ts";
 import { createRegistry } from "../../src/aws/registry.ts";
 import { userData } from "../../src/aws/user-data.ts";
-import { createSystemClock } from "../../src/embedded/clock.ts";
+import { createSystemClock } from "../../src/node/clock.ts";
 import type { Balancer } from "../../src/ports/balancer.ts";
 import type { Fleets } from "../../src/ports/fleets.ts";
 import { emptyAccount, testPrefix } from "../support/aws/account.ts";

@@ -6,9 +6,9 @@ import { archiveInObject, decryptArchive, openArchive } from "../../src/control/
 import { isGenuine } from "../../src/control/close/signature.ts";
 import type { Certificate } from "../../src/core/closing/certificate.ts";
 import { closeSteps } from "../../src/core/closing/steps.ts";
-import { createSystemClock } from "../../src/embedded/clock.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
 import { createObjects } from "../../src/embedded/objects.ts";
+import { createSystemClock } from "../../src/node/clock.ts";
 import type { Objects } from "../../src/ports/objects.ts";
 import type { CloseProcessOptions } from "../support/close-process.ts";
 import { DeathGround } from "../support/death-ground.ts";

@@ -2,8 +2,8 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
 import { createEdge, type Edge } from "../../src/embedded/edge.ts";
+import { createSystemClock, createSystemRandom } from "../../src/node/clock.ts";
 import { startTestBalancer, type TestBalancer } from "../support/balancer.ts";
 
 let balancer: TestBalancer;

@@ -6,7 +6,7 @@ import { Operators } from "../../src/control/operators.ts";
 import { RegisteredRegions } from "../../src/control/regions/registered.ts";
 import { checkResidency } from "../../src/control/residency/check.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
+import { createSystemClock, createSystemRandom } from "../../src/node/clock.ts";
 import { createDirectoryDatabase } from "./directory-database.ts";
 import { MemoryRegion } from "./memory-region.ts";
 

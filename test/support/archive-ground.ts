@@ -8,10 +8,10 @@ import { archiveInFile, type DataAddress } from "../../src/control/archive/archi
 import { ledgerTable } from "../../src/control/tenant-data/migrator.ts";
 import type { ArchivedTenant } from "../../src/core/archive/manifest.ts";
 import { type Migration, orderMigrations } from "../../src/core/migration/plan.ts";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
 import { createObjects, type FileObjects } from "../../src/embedded/objects.ts";
 import { ensureSigningKey } from "../../src/embedded/signing-key.ts";
+import { createSystemClock, createSystemRandom } from "../../src/node/clock.ts";
 import type { Keys } from "../../src/ports/keys.ts";
 import { quoteIdentifier } from "../../src/postgres/identifier.ts";
 import { applyMigrations } from "../../src/postgres/migrate.ts";

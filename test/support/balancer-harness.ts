@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { request } from "undici";
 import { expect } from "vitest";
 import { type BalancerServer, startBalancerServer } from "../../src/embedded/balancer/server.ts";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
+import { createSystemClock, createSystemRandom } from "../../src/node/clock.ts";
 
 /** A balancer inside the test's own process, and the targets that a test gives it. */
 export class BalancerHarness {

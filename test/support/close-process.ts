@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { type CloseInput, closeWorkflow, closeWorkflowName } from "../../src/control/close/workflow.ts";
 import { TenantWorkflows } from "../../src/control/tenant-workflows.ts";
-import { createSystemClock } from "../../src/embedded/clock.ts";
 import { createObjects } from "../../src/embedded/objects.ts";
+import { createSystemClock } from "../../src/node/clock.ts";
 import {
   openRegionProgram,
   outcomeOf,

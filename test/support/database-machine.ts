@@ -5,13 +5,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { createSystemClock } from "../../src/embedded/clock.ts";
 import { createDatabases, type EmbeddedDatabases } from "../../src/embedded/databases.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
 import type { PortRange } from "../../src/embedded/listeners.ts";
 import { processIdentity } from "../../src/embedded/process-identity.ts";
 import { ProcessTable } from "../../src/embedded/processes.ts";
 import { StateFolder } from "../../src/embedded/state-folder.ts";
+import { createSystemClock } from "../../src/node/clock.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
 
 /** A state folder of its own, and as many engines over it as a test wants. */

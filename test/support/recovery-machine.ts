@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createSystemClock } from "../../src/embedded/clock.ts";
 import { createDatabases, type EmbeddedDatabases } from "../../src/embedded/databases.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
 import { planListeners } from "../../src/embedded/listeners.ts";
 import { ProcessTable } from "../../src/embedded/processes.ts";
 import { createReplicas, type EmbeddedReplicas } from "../../src/embedded/replicas.ts";
 import { StateFolder } from "../../src/embedded/state-folder.ts";
+import { createSystemClock } from "../../src/node/clock.ts";
 import { freeBasePort } from "./base-port.ts";
 
 /** One region's engines on a machine that two regions share. */

@@ -2,7 +2,7 @@ import { assembleRegion, type RegionParts } from "../../src/control/assemble-reg
 import { firstSharedServer, type RegionContext } from "../../src/control/region-context.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import type { Migration } from "../../src/core/migration/plan.ts";
-import { createSystemClock, createSystemRandom } from "../../src/embedded/clock.ts";
+import { createSystemClock, createSystemRandom } from "../../src/node/clock.ts";
 import type { RegionPlatform } from "../../src/ports/platform.ts";
 
 /** What a test says of its region. */

@@ -1,5 +1,5 @@
 import { fault } from "../../src/core/error.ts";
-import { createSystemClock } from "../../src/embedded/clock.ts";
+import { createSystemClock } from "../../src/node/clock.ts";
 import type { ConnectOptions } from "../../src/postgres/connect.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
 import type { WorkflowPlace } from "./aws/workflow-place.ts";

@@ -10,10 +10,10 @@ import { createTestRegion, type TestRegion } from "../../../test/support/region.
 import { openRegionContext } from "../../../test/support/region-context.ts";
 import { archiveKey, backupPrefix, recordKey } from "../../core/backup/key.ts";
 import { orderMigrations } from "../../core/migration/plan.ts";
-import { createSystemRandom } from "../../embedded/clock.ts";
 import { createKeys } from "../../embedded/keys.ts";
 import { createObjects, type FileObjects } from "../../embedded/objects.ts";
 import { createWorkflows } from "../../embedded/workflows.ts";
+import { createSystemRandom } from "../../node/clock.ts";
 import type { RegionPlatform } from "../../ports/platform.ts";
 import type { Workflows } from "../../ports/workflows.ts";
 import { copyEntries } from "../directory.ts";

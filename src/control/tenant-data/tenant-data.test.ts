@@ -9,8 +9,8 @@ import { createTestDatabase, type TestDatabase } from "../../../test/support/dat
 import { oneServer } from "../../../test/support/one-server.ts";
 import { orderMigrations } from "../../core/migration/plan.ts";
 import type { Isolation } from "../../core/tenant/tenant.ts";
-import { createSystemRandom } from "../../embedded/clock.ts";
 import { createKeys } from "../../embedded/keys.ts";
+import { createSystemRandom } from "../../node/clock.ts";
 import type { Databases } from "../../ports/databases.ts";
 import { connect } from "../../postgres/connect.ts";
 import { applyMigrations, readMigrations } from "../../postgres/migrate.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createSystemClock } from "../clock.ts";
+import { createSystemClock } from "../../node/clock.ts";
 import { Front } from "./front.ts";
 
 let front: Front;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { createSystemClock } from "../clock.ts";
+import { createSystemClock } from "../../node/clock.ts";
 import { createKeys } from "../keys.ts";
 import { createObjects } from "../objects.ts";
 import type { ProcessTable } from "../processes.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { createFakeClock } from "../../../test/support/fake-clock.ts";
 import { freePort } from "../../../test/support/postgres-server.ts";
 import { createTestRegion, type TestRegion } from "../../../test/support/region.ts";
-import { createSystemClock } from "../../embedded/clock.ts";
+import { createSystemClock } from "../../node/clock.ts";
 import type { DatabaseEndpoint } from "../../ports/databases.ts";
 import { currentTenant } from "../context.ts";
 import { createTenantRuntime, type TenantRuntime } from "../runtime.ts";

@@ -5,8 +5,8 @@ import { createS3Client, openDataPlatform } from "../../aws/data-platform.ts";
 import { readRegionDocument } from "../../aws/document.ts";
 import { awsNames, awsTags, instancePort } from "../../aws/resources.ts";
 import { fault } from "../../core/error.ts";
-import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
 import { bootstrap } from "../../instance/bootstrap.ts";
+import { createSystemClock, createSystemRandom } from "../../node/clock.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
 import { openMachine, stateFolder } from "./machine.ts";
 

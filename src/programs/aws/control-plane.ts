@@ -14,7 +14,7 @@ import { repeat } from "../../control/repeat.ts";
 import { checkResidency } from "../../control/residency/check.ts";
 import { searchControlPlane } from "../../control/residency/search.ts";
 import { faultEntry } from "../../core/fault-entry.ts";
-import { createSystemClock, createSystemRandom } from "../../embedded/clock.ts";
+import { createSystemClock, createSystemRandom } from "../../node/clock.ts";
 import { logLine } from "../log-line.ts";
 import { runUntilSignal } from "../run-until-signal.ts";
 import { openDirectory } from "./control-plane/directory.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { AwsAccess } from "../../aws/client.ts";
 import { type Machine, readMachine } from "../../aws/machine.ts";
-import { createSystemClock } from "../../embedded/clock.ts";
+import { createSystemClock } from "../../node/clock.ts";
 import { readArguments } from "../arguments.ts";
 
 const machineFileSchema = z.looseObject({ region: z.string(), prefix: z.string(), bucket: z.string() });

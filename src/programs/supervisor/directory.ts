@@ -3,7 +3,6 @@ import { Directory } from "../../control/directory.ts";
 import { IdempotencyKeys } from "../../control/idempotency-keys.ts";
 import { Operators } from "../../control/operators.ts";
 import { prepareControlSchema } from "../../control/schema.ts";
-import { createSystemClock } from "../../embedded/clock.ts";
 import type { EmbeddedDatabases } from "../../embedded/databases.ts";
 import { prepareDns } from "../../embedded/dns.ts";
 import { createKeys } from "../../embedded/keys.ts";
@@ -11,6 +10,7 @@ import { directoryDatabase, directoryServer, openDirectory } from "../../embedde
 import { ensureToken, type Settings } from "../../embedded/settings.ts";
 import { openGlobalDatabases } from "../../embedded/state-databases.ts";
 import type { StateFolder } from "../../embedded/state-folder.ts";
+import { createSystemClock } from "../../node/clock.ts";
 import type { ConnectOptions } from "../../postgres/connect.ts";
 import { ensureControlDatabase } from "../../postgres/control-database.ts";
 import type { WriterPool } from "../../postgres/pool.ts";

@@ -2,7 +2,7 @@ import type { Directory } from "../../control/directory.ts";
 import { runMigrations } from "../../control/migration/run.ts";
 import type { RegionControl } from "../../control/region-control.ts";
 import { toRowhouseError } from "../../core/error.ts";
-import { createSystemClock } from "../../embedded/clock.ts";
+import { createSystemClock } from "../../node/clock.ts";
 
 const limits = { canaries: 1, concurrency: 4, maxFailures: 10 } as const;
 

@@ -1,9 +1,9 @@
 import type { ReleasePackage } from "../../api/region-rpc.ts";
 import type { RegionControl, RegionStatus } from "../../control/region-control.ts";
-import { createSystemClock } from "../../embedded/clock.ts";
 import type { ProcessTable } from "../../embedded/processes.ts";
 import { createStacks, type EmbeddedStacks } from "../../embedded/stacks.ts";
 import type { StateFolder } from "../../embedded/state-folder.ts";
+import { createSystemClock } from "../../node/clock.ts";
 import type { LiveSettings } from "./live-settings.ts";
 import { regionStatusWithout, SupervisedRegion } from "./regions.ts";
 

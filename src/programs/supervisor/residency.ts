@@ -7,9 +7,9 @@ import {
   searchControlPlane,
   searchRawStorage,
 } from "../../control/residency/search.ts";
-import { createSystemRandom } from "../../embedded/clock.ts";
 import { createGlobalRawStorage, createRegionRawStorage } from "../../embedded/raw-storage.ts";
 import type { StateFolder } from "../../embedded/state-folder.ts";
+import { createSystemRandom } from "../../node/clock.ts";
 import type { OpenDirectory } from "./directory.ts";
 import type { LiveSettings } from "./live-settings.ts";
 

@@ -5,7 +5,7 @@ import { type AwsAccess, createAwsClient } from "../../../src/aws/client.ts";
 import { awsNames } from "../../../src/aws/resources.ts";
 import { buildRelease } from "../../../src/control/release/build.ts";
 import type { Config } from "../../../src/core/config/schema.ts";
-import { createSystemClock } from "../../../src/embedded/clock.ts";
+import { createSystemClock } from "../../../src/node/clock.ts";
 import { Deployment } from "../../../src/programs/aws/deploy/deployment.ts";
 import { repository } from "../system.ts";
 import { completeChangeSets } from "./change-sets.ts";

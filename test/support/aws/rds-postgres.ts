@@ -4,9 +4,9 @@ import { access, chown, type FileHandle, mkdtemp, open, readFile, rm, writeFile 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { createSystemClock } from "../../../src/embedded/clock.ts";
 import { findPostgres } from "../../../src/embedded/postgres/binaries.ts";
 import { buildStandby } from "../../../src/embedded/postgres/standby.ts";
+import { createSystemClock } from "../../../src/node/clock.ts";
 import type { DatabaseCredentials, DatabaseNode } from "../../../src/ports/databases.ts";
 import { type ConnectOptions, connect } from "../../../src/postgres/connect.ts";
 import { quoteIdentifier, quoteLiteral } from "../../../src/postgres/identifier.ts";

@@ -6,7 +6,7 @@ import { createDatabases } from "../../../src/aws/databases.ts";
 import type { ReplicaResources } from "../../../src/aws/rds/replica.ts";
 import { createReplicas, type ReplicasParts } from "../../../src/aws/replicas.ts";
 import { awsNames, type RegionResources } from "../../../src/aws/resources.ts";
-import { createSystemClock } from "../../../src/embedded/clock.ts";
+import { createSystemClock } from "../../../src/node/clock.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
 import type { Databases } from "../../../src/ports/databases.ts";
 import type { Replicas } from "../../../src/ports/replicas.ts";

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { publicError } from "../../../src/core/problem.ts";
 import type { HealthCheckResult } from "../../../src/embedded/balancer/health-check.ts";
 import { TargetTable } from "../../../src/embedded/balancer/target-table.ts";
-import { createSystemClock, createSystemRandom } from "../../../src/embedded/clock.ts";
 import { sendError } from "../../../src/embedded/proxy/answer.ts";
 import { admit, Forwarder } from "../../../src/embedded/proxy/forwarder.ts";
 import { Front } from "../../../src/embedded/proxy/front.ts";
+import { createSystemClock, createSystemRandom } from "../../../src/node/clock.ts";
 import type { BalancerTargetHealth } from "../../../src/ports/balancer.ts";
 
 /** One target as the service names it, and its address in the account's network. */

@@ -5,7 +5,7 @@ import { type AwsAccess, createAwsClient } from "../../../src/aws/client.ts";
 import { createKeys } from "../../../src/aws/keys.ts";
 import { createRegistry } from "../../../src/aws/registry.ts";
 import { createWorkflows, type WorkflowsOptions } from "../../../src/aws/workflows.ts";
-import { createSystemClock } from "../../../src/embedded/clock.ts";
+import { createSystemClock } from "../../../src/node/clock.ts";
 
 /** Where the workflows of a test's region are, as JSON, for a process of its own too. */
 export interface WorkflowPlace {

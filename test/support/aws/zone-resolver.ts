@@ -1,7 +1,7 @@
 import { Route53Client } from "@aws-sdk/client-route-53";
 import { type AwsAccess, createAwsClient } from "../../../src/aws/client.ts";
 import { createDns } from "../../../src/aws/dns.ts";
-import { createSystemClock } from "../../../src/embedded/clock.ts";
+import { createSystemClock } from "../../../src/node/clock.ts";
 
 const longestChain = 8;
 

@@ -11,7 +11,7 @@ import { buildRelease } from "../../../control/release/build.ts";
 import type { StatusDocument } from "../../../control/status.ts";
 import type { Config } from "../../../core/config/schema.ts";
 import { fault } from "../../../core/error.ts";
-import { createSystemClock } from "../../../embedded/clock.ts";
+import { createSystemClock } from "../../../node/clock.ts";
 import type { StackProgress } from "../../../ports/stacks.ts";
 import { Deployment } from "./deployment.ts";
 import { serverUserData } from "./server-user-data.ts";

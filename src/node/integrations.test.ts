@@ -8,7 +8,7 @@ import { integrationsContract } from "../ports/integrations.contract.ts";
 import { createSystemClock } from "./clock.ts";
 import { createIntegrations, type WebhookIntegrations } from "./integrations.ts";
 
-integrationsContract("embedded", async () => {
+integrationsContract("webhooks", async () => {
   let statuses: readonly number[] = [200];
   let asked = 0;
   const crm = await startWebhookReceiver((response) =>
