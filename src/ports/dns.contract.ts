@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ContractSkips, skipCases } from "./contract-skips.ts";
+import { type ContractSkips, skipCases } from "../../test/support/contract-skips.ts";
 import type { Dns, DnsRecord } from "./dns.ts";
 
 /** What every zone's records must do. `make` gives an empty zone, NS and SOA apart. */

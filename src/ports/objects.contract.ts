@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ContractSkips, skipCases } from "./contract-skips.ts";
+import { type ContractSkips, skipCases } from "../../test/support/contract-skips.ts";
 import type { Objects } from "./objects.ts";
 import { listingContract, objectTools } from "./objects-listing.contract.ts";
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ContractSkips, skipCases } from "./contract-skips.ts";
+import { type ContractSkips, skipCases } from "../../test/support/contract-skips.ts";
 import type { QueueMessage, QueueOptions, Queues } from "./queues.ts";
 
 const patience = { timeout: 20_000, interval: 50 };

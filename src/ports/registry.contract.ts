@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ContractSkips, skipCases } from "./contract-skips.ts";
+import { type ContractSkips, skipCases } from "../../test/support/contract-skips.ts";
 import type { Registry, RegistryAttributes } from "./registry.ts";
 
 /** What every launch registry must do. `make` gives one without items; reads see all finished writes. */

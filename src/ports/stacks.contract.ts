@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ContractSkips, skipCases } from "./contract-skips.ts";
+import { type ContractSkips, skipCases } from "../../test/support/contract-skips.ts";
 import type { Stacks } from "./stacks.ts";
 
 export interface StacksContractSetup {
