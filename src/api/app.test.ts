@@ -45,7 +45,7 @@ describe("tokens", () => {
 
 describe("POST /v1/tenants", () => {
   it("answers with the sign-up's id while it runs, and where to look on", async () => {
-    ireland.automatic = false;
+    ireland.signups.automatic = false;
     const body = signup();
     const answer = await client.call("POST /v1/tenants", { body });
     expect(answer).toMatchObject({ status: 202, body: { slug: body.slug, state: "running" } });
@@ -76,28 +76,29 @@ describe("POST /v1/tenants", () => {
   });
 
   it("tells why a sign-up failed, and frees the slug", async () => {
-    ireland.failingStep = "migrate";
+    ireland.signups.failingStep = "migrate";
     const body = signup();
     const answer = await client.call("POST /v1/tenants?wait=1", { body });
     expect(answer).toMatchObject({
       status: 500,
       body: { code: "E_SIGNUP_FAILED", detail: "Setting up the tables failed: the disk is on fire." },
     });
-    ireland.failingStep = undefined;
+    ireland.signups.failingStep = undefined;
     expect(await client.call("POST /v1/tenants?wait=1", { body })).toMatchObject({ status: 201 });
   });
 
   it("goes on waiting while the region's controller is away in between", async () => {
-    ireland.automatic = false;
+    ireland.signups.automatic = false;
     const body = signup();
     const { id } = (await client.call("POST /v1/tenants", { body, headers: { "idempotency-key": "away" } }))
       .body;
     const waiting = client.call("POST /v1/tenants?wait=1", { body, headers: { "idempotency-key": "away" } });
-    await expect.poll(() => ireland.waiting).toBe(1);
+    await expect.poll(() => ireland.signups.waiting).toBe(1);
     ireland.down = true;
-    await ireland.step(String(id));
+    await ireland.signups.step(String(id));
     ireland.down = false;
-    while ((await ireland.signup({ id: String(id) }))?.state === "running") await ireland.step(String(id));
+    while ((await ireland.signup({ id: String(id) }))?.state === "running")
+      await ireland.signups.step(String(id));
     expect(await waiting).toMatchObject({ status: 201, body: { state: "active" } });
   });
 
@@ -228,7 +229,7 @@ describe("GET /v1/signups/:id", () => {
   });
 
   it("streams each step, and ends with the sign-up", async () => {
-    ireland.automatic = false;
+    ireland.signups.automatic = false;
     const { id } = (await client.call("POST /v1/tenants", { body: signup() })).body;
     const response = await request(`/v1/signups/${id}/events`);
     expect(response.headers.get("content-type")).toBe("text/event-stream");
@@ -236,14 +237,14 @@ describe("GET /v1/signups/:id", () => {
     const finished: number[] = [];
     for await (const status of reader) {
       finished.push(status.steps.filter((step) => step.state === "done").length);
-      if (status.state === "running") await ireland.step(String(id));
+      if (status.state === "running") await ireland.signups.step(String(id));
       else expect(status.state).toBe("completed");
     }
     expect(finished).toEqual(Array.from({ length: 14 }, (_, index) => index + 1));
   });
 
   it("streams the one status of a sign-up that has ended", async () => {
-    ireland.failingStep = "seed";
+    ireland.signups.failingStep = "seed";
     const { id } = (await client.call("POST /v1/tenants", { body: signup() })).body;
     await expect.poll(async () => (await ireland.signup({ id: String(id) }))?.state).toBe("failed");
     const events: StatusEvent[] = [];

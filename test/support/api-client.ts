@@ -23,8 +23,8 @@ export class ApiClientTest {
   reset(): void {
     for (const region of this.test.regions.values()) {
       region.down = false;
-      region.automatic = true;
-      region.failingStep = undefined;
+      region.signups.automatic = true;
+      region.signups.failingStep = undefined;
     }
   }
 

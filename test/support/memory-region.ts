@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { isDeepStrictEqual } from "node:util";
 import type { AuditEntry } from "../../src/control/audit.ts";
 import type { BackupDocument } from "../../src/control/backup/document.ts";
 import type { CertificateDocument } from "../../src/control/close/control.ts";
@@ -13,52 +12,38 @@ import type {
   RegionStatus,
   SignupInput,
   SignupStatus,
-  SignupStepStatus,
 } from "../../src/control/region-control.ts";
 import type { Canaries } from "../../src/control/residency/control.ts";
 import { digestOf } from "../../src/control/residency/digest.ts";
 import type { SearchOrder, SearchReport } from "../../src/control/residency/search.ts";
 import type { Inventory } from "../../src/core/closing/certificate.ts";
 import { fault } from "../../src/core/error.ts";
-import { signupSteps } from "../../src/core/signup/steps.ts";
 import type { TenantEvent } from "../../src/core/tenant/lifecycle.ts";
 import type { Isolation, TenantProfile } from "../../src/core/tenant/tenant.ts";
 import type { DatabaseServerStatus } from "../../src/ports/databases.ts";
 import type { MailRecord } from "../../src/ports/mail.ts";
+import { MemoryRegionMoves } from "./memory-region/moves.ts";
+import { MemoryRegionSignups } from "./memory-region/signups.ts";
 
-interface Signup {
-  readonly id: string;
-  readonly input: SignupInput;
-  readonly startedAt: string;
-  finished: number;
-  state: SignupStatus["state"];
-}
-
-/** A region that keeps everything in memory but the directory's rows. Its sign-ups go one step per `step()`. */
+/** A region that keeps everything in memory but the directory's rows. */
 export class MemoryRegion implements RegionControl {
   /** Every call fails as one to a controller that died. */
   down = false;
-  /** False: sign-ups stand still until a test calls `step`. */
-  automatic = true;
   /** Everything that any region's tenants have is seen here too. */
   leaks = false;
   /** Of its release. */
   schemaVersion = 1;
-  /** Where sign-ups fail. */
-  failingStep: string | undefined;
   /** `close` waits for it after the directory says "closing". */
   beforeEndOfClose: Promise<void> = Promise.resolve();
+  /** What a test stops, steps and lets fail. */
+  readonly signups: MemoryRegionSignups;
   readonly #name: string;
   readonly #directory: Directory;
-  readonly #isolationOf: (plan: string) => Isolation;
-  readonly #signups = new Map<string, Signup>();
+  readonly #moves: MemoryRegionMoves;
   readonly #profiles = new Map<string, TenantProfile>();
   readonly #canaries = new Set<string>();
   readonly #certificates = new Map<string, CertificateDocument>();
   readonly #outbox: MailRecord[] = [];
-  readonly #moves = new Map<string, MoveStatus>();
-  readonly #audit: AuditEntry[] = [];
-  readonly #waiters: (() => void)[] = [];
   /** Of its database server's primary and standby. */
   #zones: readonly [string, string] = ["a", "b"];
 
@@ -69,7 +54,8 @@ export class MemoryRegion implements RegionControl {
   }) {
     this.#name = options.name;
     this.#directory = options.directory;
-    this.#isolationOf = options.isolationOf;
+    this.#moves = new MemoryRegionMoves(options);
+    this.signups = new MemoryRegionSignups({ ...options, activate: (input) => this.#activate(input) });
   }
 
   async databases(): Promise<readonly DatabaseServerStatus[]> {
@@ -98,11 +84,6 @@ export class MemoryRegion implements RegionControl {
     return undefined;
   }
 
-  /** How many wait for a sign-up's next step just now. */
-  get waiting(): number {
-    return this.#waiters.length;
-  }
-
   async migrate({ slugs }: { slugs: readonly string[] }): Promise<readonly TenantMigration[]> {
     this.#answer();
     await this.#directory.setSchemaVersions(slugs, this.schemaVersion);
@@ -114,32 +95,14 @@ export class MemoryRegion implements RegionControl {
     return { version: this.schemaVersion };
   }
 
-  async startSignup({
-    input,
-    idempotencyKey,
-  }: {
-    input: SignupInput;
-    idempotencyKey?: string;
-  }): Promise<SignupStatus> {
+  async startSignup(signup: { input: SignupInput; idempotencyKey?: string }): Promise<SignupStatus> {
     this.#answer();
-    const id = `${this.#name}.${idempotencyKey ?? randomUUID()}`;
-    const known = this.#signups.get(id);
-    if (known) {
-      if (!isDeepStrictEqual(known.input, input)) throw fault("E_IDEMPOTENCY_KEY_REUSED");
-      return statusOf(known);
-    }
-    const { slug, region, plan } = input;
-    await this.#directory.reserve({ slug, region, plan, isolation: this.#isolationOf(plan), signupId: id });
-    const signup: Signup = { id, input, startedAt: new Date().toISOString(), finished: 1, state: "running" };
-    this.#signups.set(id, signup);
-    if (this.automatic) void this.#runToEnd(signup);
-    return statusOf(signup);
+    return this.signups.start(signup.input, signup.idempotencyKey);
   }
 
   async signup({ id }: { id: string }): Promise<SignupStatus | undefined> {
     this.#answer();
-    const signup = this.#signups.get(id);
-    return signup && statusOf(signup);
+    return this.signups.find(id);
   }
 
   async waitForSignup(query: {
@@ -148,34 +111,9 @@ export class MemoryRegion implements RegionControl {
     timeoutSeconds: number;
   }): Promise<SignupStatus | undefined> {
     this.#answer();
-    const signup = this.#signups.get(query.id);
-    if (signup && signup.state === "running" && signup.finished <= query.seen) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, query.timeoutSeconds * 1000);
-        this.#waiters.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
-      this.#answer();
-    }
-    return signup && statusOf(signup);
-  }
-
-  /** Finishes the next step of the sign-up. */
-  async step(id: string): Promise<void> {
-    const signup = this.#signups.get(id);
-    if (signup?.state !== "running") throw new Error(`${id} does not run`);
-    const step = signupSteps[signup.finished];
-    if (step?.name === this.failingStep) {
-      signup.state = "failed";
-      await this.#directory.release(signup.input.slug, id);
-    } else {
-      if (signup.finished === signupSteps.length - 1) await this.#activate(signup.input);
-      signup.finished++;
-      if (signup.finished === signupSteps.length) signup.state = "completed";
-    }
-    for (const wake of this.#waiters.splice(0)) wake();
+    const status = await this.signups.wait(query);
+    this.#answer();
+    return status;
   }
 
   async profile({ slug }: { slug: string }): Promise<TenantProfile | undefined> {
@@ -226,51 +164,14 @@ export class MemoryRegion implements RegionControl {
     return certificate;
   }
 
-  /** At once, and the data of memory needs no copy. */
   async startMove(command: MoveCommand): Promise<MoveStatus> {
     this.#answer();
-    const { slug } = command;
-    const entry = await this.#directory.find(slug);
-    if (!entry) throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}".`);
-    const { region = entry.region, plan = entry.plan } = command;
-    if (region === entry.region && plan === entry.plan) throw fault("E_MOVE_SAME");
-    const isolation = this.#isolationOf(plan);
-    await this.#directory.apply(slug, "beginMove");
-    const home = { region, plan, isolation, server: "shared-1", schemaVersion: entry.schemaVersion };
-    await this.#directory.rehome(slug, home, "active");
-    const id = `${this.#name}.move.${randomUUID()}`;
-    const startedAt = new Date().toISOString();
-    const result = {
-      slug,
-      from: region === entry.region ? entry.plan : entry.region,
-      to: region === entry.region ? plan : region,
-      region: { from: entry.region, to: region },
-      plan: { from: entry.plan, to: plan },
-      isolation: { from: entry.isolation, to: isolation },
-      ...{ rows: 1, bytes: 2, copyMs: 3, writePauseMs: 4, durationMs: 5, verified: "whole" as const },
-    };
-    const state = "completed" as const;
-    const status = {
-      id,
-      slug,
-      state,
-      steps: [],
-      events: 0,
-      copiedBytes: 2,
-      totalBytes: 2,
-      startedAt,
-      result,
-    };
-    this.#moves.set(id, status);
-    const details = command.consent === undefined ? {} : { consent: command.consent };
-    const { askedBy: actor } = command;
-    this.#audit.push({ at: startedAt, region: this.#name, actor, action: "move", tenant: slug, details });
-    return status;
+    return this.#moves.start(command);
   }
 
   async move({ id }: { id: string }): Promise<MoveStatus | undefined> {
     this.#answer();
-    return this.#moves.get(id);
+    return this.#moves.find(id);
   }
 
   waitForMove(query: { id: string }): Promise<MoveStatus | undefined> {
@@ -279,7 +180,7 @@ export class MemoryRegion implements RegionControl {
 
   async audit({ slug }: { slug?: string }): Promise<readonly AuditEntry[]> {
     this.#answer();
-    return this.#audit.filter((entry) => slug === undefined || entry.tenant === slug);
+    return this.#moves.audit.filter((entry) => slug === undefined || entry.tenant === slug);
   }
 
   readonly prepareArrival = refuseArrival;
@@ -342,7 +243,6 @@ export class MemoryRegion implements RegionControl {
       .slice(0, query.limit);
   }
 
-  /** What a tenant's data is, how it is kept and comes back, is a matter of real databases. */
   /** Takes nothing, since there is nothing. */
   async backUp({ slug }: { slug: string }): Promise<BackupDocument> {
     this.#answer();
@@ -352,25 +252,11 @@ export class MemoryRegion implements RegionControl {
     };
   }
 
-  async backups(): Promise<never> {
-    throw noData();
-  }
-
-  async startRestore(): Promise<never> {
-    throw noData();
-  }
-
-  async waitForRestore(): Promise<never> {
-    throw noData();
-  }
-
-  async exportArchive(): Promise<never> {
-    throw noData();
-  }
-
-  async importArchive(): Promise<never> {
-    throw noData();
-  }
+  readonly backups = refuseData;
+  readonly startRestore = refuseData;
+  readonly waitForRestore = refuseData;
+  readonly exportArchive = refuseData;
+  readonly importArchive = refuseData;
 
   async status(): Promise<RegionStatus> {
     this.#answer();
@@ -405,10 +291,6 @@ export class MemoryRegion implements RegionControl {
     };
   }
 
-  async #runToEnd(signup: Signup): Promise<void> {
-    while (signup.state === "running") await this.step(signup.id);
-  }
-
   async #activate({ slug, name, email }: SignupInput): Promise<void> {
     await this.#directory.place(slug, { server: "shared-1", schemaVersion: 1 });
     await this.#directory.apply(slug, "activate");
@@ -435,31 +317,11 @@ export class MemoryRegion implements RegionControl {
   }
 }
 
-function statusOf({ id, input, startedAt, finished, state }: Signup): SignupStatus {
-  const steps = signupSteps.map(({ name, title }, index): SignupStepStatus => {
-    if (index < finished) return { name, title, state: state === "failed" ? "undone" : "done" };
-    if (index > finished || state === "completed") return { name, title, state: "waiting" };
-    return { name, title, state: state === "failed" ? "failed" : "running" };
-  });
-  const error = fault(
-    "E_SIGNUP_FAILED",
-    `${signupSteps[finished]?.title} failed: the disk is on fire.`,
-  ).toJSON();
-  return {
-    id,
-    slug: input.slug,
-    region: input.region,
-    state,
-    steps,
-    startedAt,
-    ...(state === "failed" ? { error } : {}),
-  };
-}
-
 async function refuseArrival(): Promise<never> {
   throw new Error("A region in memory receives no tenant from elsewhere.");
 }
 
-function noData(): Error {
-  return fault("E_REGION_UNAVAILABLE", "A region in memory has no data.");
+/** What a tenant's data is, how it is kept and comes back, is a matter of real databases. */
+async function refuseData(): Promise<never> {
+  throw fault("E_REGION_UNAVAILABLE", "A region in memory has no data.");
 }

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   ireland.down = false;
-  ireland.failingStep = undefined;
+  ireland.signups.failingStep = undefined;
 });
 afterAll(async () => {
   await state.dispose();
@@ -87,7 +87,7 @@ describe("tenant create", () => {
   });
 
   it("tells what the sign-up failed with, as a system fault", async () => {
-    ireland.failingStep = "seed";
+    ireland.signups.failingStep = "seed";
     const { exitCode, stdout } = await run(...creation(), "--json");
     expect(exitCode).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({

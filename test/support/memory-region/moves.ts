@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import type { AuditEntry } from "../../../src/control/audit.ts";
+import type { Directory } from "../../../src/control/directory.ts";
+import type { MoveCommand } from "../../../src/control/move/control.ts";
+import type { MoveStatus } from "../../../src/control/move/status.ts";
+import { fault } from "../../../src/core/error.ts";
+import type { Isolation } from "../../../src/core/tenant/tenant.ts";
+
+/** A memory region's moves, which end at once: the data of memory needs no copy. */
+export class MemoryRegionMoves {
+  /** Who had a tenant moved, oldest first. */
+  readonly audit: AuditEntry[] = [];
+  readonly #name: string;
+  readonly #directory: Directory;
+  readonly #isolationOf: (plan: string) => Isolation;
+  readonly #moves = new Map<string, MoveStatus>();
+
+  constructor(options: {
+    readonly name: string;
+    readonly directory: Directory;
+    readonly isolationOf: (plan: string) => Isolation;
+  }) {
+    this.#name = options.name;
+    this.#directory = options.directory;
+    this.#isolationOf = options.isolationOf;
+  }
+
+  async start(command: MoveCommand): Promise<MoveStatus> {
+    const { slug } = command;
+    const entry = await this.#directory.find(slug);
+    if (!entry) throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}".`);
+    const { region = entry.region, plan = entry.plan } = command;
+    if (region === entry.region && plan === entry.plan) throw fault("E_MOVE_SAME");
+    const isolation = this.#isolationOf(plan);
+    await this.#directory.apply(slug, "beginMove");
+    const home = { region, plan, isolation, server: "shared-1", schemaVersion: entry.schemaVersion };
+    await this.#directory.rehome(slug, home, "active");
+    const id = `${this.#name}.move.${randomUUID()}`;
+    const startedAt = new Date().toISOString();
+    const result = {
+      slug,
+      from: region === entry.region ? entry.plan : entry.region,
+      to: region === entry.region ? plan : region,
+      region: { from: entry.region, to: region },
+      plan: { from: entry.plan, to: plan },
+      isolation: { from: entry.isolation, to: isolation },
+      ...{ rows: 1, bytes: 2, copyMs: 3, writePauseMs: 4, durationMs: 5, verified: "whole" as const },
+    };
+    const state = "completed" as const;
+    const status = {
+      id,
+      slug,
+      state,
+      steps: [],
+      events: 0,
+      copiedBytes: 2,
+      totalBytes: 2,
+      startedAt,
+      result,
+    };
+    this.#moves.set(id, status);
+    const details = command.consent === undefined ? {} : { consent: command.consent };
+    const { askedBy: actor } = command;
+    this.audit.push({ at: startedAt, region: this.#name, actor, action: "move", tenant: slug, details });
+    return status;
+  }
+
+  find(id: string): MoveStatus | undefined {
+    return this.#moves.get(id);
+  }
+}
