@@ -1,45 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  patienceSeconds,
+  registerScriptedSagas,
+  type Script,
+  type ScriptedInput,
+  scriptedSagas,
+} from "../../test/support/scripted-sagas.ts";
 import { fault } from "../core/error.ts";
-import type { RetryPolicy } from "../core/workflow/retry.ts";
-import type { WorkflowDefinition, WorkflowExecution, Workflows } from "./workflows.ts";
-
-/** What one step of a test's saga does; by default it returns its own name. */
-interface Script {
-  readonly run?: (step: string, input: unknown, results: Readonly<Record<string, unknown>>) => unknown;
-  readonly undo?: (
-    step: string,
-    input: unknown,
-    results: Readonly<Record<string, unknown>>,
-  ) => void | Promise<void>;
-}
-
-interface ScriptedInput {
-  readonly script: string;
-}
-
-const quickly: RetryPolicy = { maxAttempts: 3, initialIntervalSeconds: 0.01, backoffRate: 1 };
-const patiently: RetryPolicy = { maxAttempts: 10_000, initialIntervalSeconds: 0.05, backoffRate: 1 };
-const scripts = new Map<string, Script>();
-const patienceSeconds = 20;
-
-/** `one` and `three` can be undone, `two` can't. */
-function scripted(name: string, retry: RetryPolicy): WorkflowDefinition<ScriptedInput> {
-  const step = (step: string, undoable: boolean) => ({
-    name: step,
-    title: `Doing ${step}`,
-    retry,
-    run: async (input: ScriptedInput, results: Readonly<Record<string, unknown>>) => {
-      const { run } = scripts.get(input.script) ?? {};
-      return run ? run(step, input, results) : step;
-    },
-    ...(undoable && {
-      undo: async (input: ScriptedInput, results: Readonly<Record<string, unknown>>) =>
-        scripts.get(input.script)?.undo?.(step, input, results),
-    }),
-  });
-  return { name, steps: [step("one", true), step("two", false), step("three", true)] };
-}
+import type { Workflows } from "./workflows.ts";
+import { failureContract } from "./workflows-failure.contract.ts";
 
 /**
  * What every workflow engine must do. `make` gives one that is not launched yet; `reopen` gives another one on the
@@ -58,10 +28,10 @@ export function workflowsContract(
     let reopen: () => Promise<Workflows>;
     let dispose: () => Promise<void>;
 
+    const sagas = scriptedSagas(() => workflows);
+    const { begin, ended, outline, prepare } = sagas;
     const launch = async (engine: Workflows) => {
-      engine.register(scripted("saga", quickly));
-      engine.register(scripted("other-saga", quickly));
-      engine.register(scripted("patient-saga", patiently));
+      registerScriptedSagas(engine);
       await engine.launch();
       workflows = engine;
     };
@@ -74,24 +44,6 @@ export function workflowsContract(
       await workflows.stop();
       await dispose();
     });
-
-    const begin = async (script: Script = {}, workflow = "saga") => {
-      const id = `w-${randomUUID()}`;
-      scripts.set(id, script);
-      await workflows.start(workflow, id, { script: id });
-      return id;
-    };
-    const ended = async (id: string): Promise<WorkflowExecution> => {
-      for (let seen = 0; ; ) {
-        const execution = await workflows.waitForChange(id, seen, patienceSeconds);
-        if (!execution || (execution.history.length === seen && execution.state === "running"))
-          throw new Error(`${id} stands still`);
-        if (execution.state === "completed" || execution.state === "failed") return execution;
-        seen = execution.history.length;
-      }
-    };
-    const outline = (execution: WorkflowExecution | undefined) =>
-      execution?.history.map((event) => `${event.type} ${event.step}`);
 
     test("runs the steps in order, each with the input and the results so far", async () => {
       const calls: unknown[] = [];
@@ -158,8 +110,7 @@ export function workflowsContract(
 
     test("of many who start the same id at once, all succeed and one starts it", async () => {
       let runs = 0;
-      const id = `w-${randomUUID()}`;
-      scripts.set(id, { run: () => ++runs });
+      const id = prepare({ run: () => ++runs });
       await Promise.all(Array.from({ length: 6 }, () => workflows.start("saga", id, { script: id })));
       await ended(id);
       expect(runs).toBe(3);
@@ -181,109 +132,7 @@ export function workflowsContract(
       });
     });
 
-    test("after a failure undoes newest first, the failed step too, and runs nothing else", async () => {
-      const calls: string[] = [];
-      const id = await begin({
-        run: (step) => {
-          calls.push(`run ${step}`);
-          if (step === "three") throw fault("E_QUOTA", "There is no room.");
-          return `result of ${step}`;
-        },
-        undo: (step, _, results) => void calls.push(`undo ${step} with ${Object.keys(results)}`),
-      });
-      const execution = await ended(id);
-      expect(outline(execution)).toEqual([
-        "stepCompleted one",
-        "stepCompleted two",
-        "stepFailed three",
-        "stepUndone three",
-        "stepUndone one",
-      ]);
-      expect(calls).toEqual([
-        "run one",
-        "run two",
-        "run three",
-        "undo three with one,two",
-        "undo one with one,two",
-      ]);
-      expect(execution.state).toBe("failed");
-      expect(execution.error).toEqual(fault("E_QUOTA", "There is no room.").toJSON());
-      expect(execution.history[2]).toEqual({ type: "stepFailed", step: "three", error: execution.error });
-    });
-
-    test("shows the state undoing, and why, until all is taken back", async () => {
-      const gate = Promise.withResolvers<void>();
-      const id = await begin({
-        run: (step) => {
-          if (step === "two") throw fault("E_QUOTA");
-        },
-        undo: () => gate.promise,
-      });
-      const undoing = await workflows.waitForChange(id, 1, patienceSeconds);
-      expect(undoing).toMatchObject({ state: "undoing", error: { code: "E_QUOTA" } });
-      gate.resolve();
-      expect(await ended(id)).toMatchObject({ state: "failed", error: { code: "E_QUOTA" } });
-    });
-
-    test("passes over an undo that keeps failing, and undoes the rest", async () => {
-      const id = await begin({
-        run: (step) => {
-          if (step === "three") throw fault("E_QUOTA");
-        },
-        undo: (step) => {
-          if (step === "three") throw new Error("can't be undone");
-        },
-      });
-      const execution = await ended(id);
-      expect(outline(execution)).toEqual([
-        "stepCompleted one",
-        "stepCompleted two",
-        "stepFailed three",
-        "undoFailed three",
-        "stepUndone one",
-      ]);
-      expect(execution).toMatchObject({ state: "failed", error: { code: "E_QUOTA" } });
-      expect(execution.history[3]).toMatchObject({
-        error: { code: "E_INTERNAL", message: expect.stringContaining("can't be undone") },
-      });
-    });
-
-    test("tries again what fails, as often as the policy says", async () => {
-      const attempts = { one: 0, two: 0, undo: 0 };
-      const id = await begin({
-        run: (step) => {
-          if (step === "one" && ++attempts.one < 3) throw new Error("not yet");
-          if (step === "two" && ++attempts.two) throw new Error("never");
-        },
-        undo: () => {
-          if (++attempts.undo < 3) throw new Error("not yet");
-        },
-      });
-      const execution = await ended(id);
-      expect(outline(execution)).toEqual(["stepCompleted one", "stepFailed two", "stepUndone one"]);
-      expect(execution.error).toMatchObject({
-        code: "E_INTERNAL",
-        message: expect.stringContaining("never"),
-      });
-      expect(attempts).toEqual({ one: 3, two: 3, undo: 3 });
-    });
-
-    test("does not try again what the user got wrong", async () => {
-      let attempts = 0;
-      const id = await begin({
-        run: () => {
-          attempts++;
-          throw fault("E_TENANT_SLUG_TAKEN", 'The slug "acme" is taken.');
-        },
-      });
-      expect(await ended(id)).toMatchObject({ state: "failed", error: { code: "E_TENANT_SLUG_TAKEN" } });
-      expect(attempts).toBe(1);
-    });
-
-    test("a result that is no JSON fails the step", async () => {
-      const id = await begin({ run: () => 1n });
-      expect(await ended(id)).toMatchObject({ state: "failed", error: { code: "E_INTERNAL" } });
-    });
+    failureContract(sagas);
 
     test("knows nothing of an id that was never started", async () => {
       expect(await workflows.describe("w-unknown")).toBeUndefined();
