@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -158,8 +158,4 @@ export async function startWriting(
 export async function numbersIn(pool: WriterPool, table: string): Promise<number[]> {
   const { rows } = await pool.query<{ number: number }>(`SELECT number FROM ${table} ORDER BY number`);
   return rows.map((row) => row.number);
-}
-
-export async function saysInSync(machine: Machine, name: string): Promise<boolean> {
-  return JSON.parse(await readFile(join(machine.folder, name, "server.json"), "utf8")).inSync;
 }
