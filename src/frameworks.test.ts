@@ -3,12 +3,13 @@ import fastifyFramework from "fastify";
 import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type AskOptions, ask as askAt } from "../test/support/ask.ts";
+import { startTestInstance } from "../test/support/instance.ts";
 import { createTestRegion, type TestRegion } from "../test/support/region.ts";
 import { express } from "./express.ts";
 import { fastify } from "./fastify.ts";
 import { hono } from "./hono.ts";
 import { type Application, currentTenant, type Tenant } from "./index.ts";
-import { type RunningInstance, startInstance } from "./instance/server.ts";
+import type { RunningInstance } from "./instance/server.ts";
 
 let region: TestRegion;
 
@@ -78,17 +79,7 @@ describe.each([
 ])("%s", (_, make) => {
   let instance: RunningInstance;
   beforeAll(async () => {
-    instance = await startInstance({
-      application: make(),
-      platform: region.platform,
-      regionPool: region.control.pool,
-      regionConnection: region.connection,
-      config: region.config,
-      identity: { instanceId: "i-1", zone: "a", region: "eu-west-1", release: "r1" },
-      listen: { host: "127.0.0.1", port: 0 },
-      internalToken: "token",
-      logSink: () => {},
-    });
+    instance = await startTestInstance(region, make());
   });
   afterAll(() => instance.stop(0));
 

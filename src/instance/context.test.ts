@@ -4,10 +4,11 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask as askAt } from "../../test/support/ask.ts";
+import { startTestInstance } from "../../test/support/instance.ts";
 import { createTestRegion, type TestRegion } from "../../test/support/region.ts";
 import { defineApp, type NodeHandler } from "./application.ts";
 import { currentTenant } from "./context.ts";
-import { type RunningInstance, startInstance } from "./server.ts";
+import type { RunningInstance } from "./server.ts";
 
 const slugs = ["acme", "beta", "dense-a", "dense-b", "dense-c"];
 let region: TestRegion;
@@ -49,15 +50,8 @@ beforeAll(async () => {
   region = await createTestRegion();
   for (const slug of slugs)
     await region.addTenant({ slug, plan: slug.startsWith("dense") ? "dense" : "starter" });
-  instance = await startInstance({
-    application: defineApp({ name: "walk", node: walk }),
-    platform: region.platform,
-    regionPool: region.control.pool,
-    regionConnection: region.connection,
+  instance = await startTestInstance(region, defineApp({ name: "walk", node: walk }), {
     config: { ...region.config, connectionsPerInstance: 5 },
-    identity: { instanceId: "i-1", zone: "a", region: "eu-west-1", release: "r1" },
-    listen: { host: "127.0.0.1", port: 0 },
-    internalToken: "token",
   });
 });
 
