@@ -1,27 +1,52 @@
+import { afterAll, beforeAll, beforeEach } from "vitest";
 import { createTestApi, operatorToken, type TestApi } from "./api.ts";
 import { ConformingClient } from "./conforming-client.ts";
 import type { MemoryRegion } from "./memory-region.ts";
 
-/** The API, a client on it that holds every answer to the description. */
-export class ApiClientTest {
-  readonly test: TestApi;
-  readonly client: ConformingClient;
-  readonly ireland: MemoryRegion;
+/** For all tests of a file: an API on regions in memory, which answer again before each test. */
+export function apiClientTest(): ApiClientTest {
+  const api = new ApiClientTest();
+  beforeAll(() => api.open());
+  beforeEach(() => api.reset());
+  afterAll(() => api.close());
+  return api;
+}
 
-  private constructor(test: TestApi, client: ConformingClient) {
-    this.test = test;
-    this.client = client;
-    this.ireland = test.regions.get("eu-west-1") as MemoryRegion;
+/** The API, and a client on it that holds every answer to the description. */
+class ApiClientTest {
+  #parts: { readonly test: TestApi; readonly client: ConformingClient } | undefined;
+  readonly call: ConformingClient["call"] = (request, options) => this.#opened.client.call(request, options);
+
+  get #opened() {
+    if (!this.#parts) throw new Error("The API is there once the tests have begun.");
+    return this.#parts;
   }
 
-  static async create(): Promise<ApiClientTest> {
+  get directory(): TestApi["directory"] {
+    return this.#opened.test.directory;
+  }
+
+  get ireland(): MemoryRegion {
+    return this.#opened.test.regions.get("eu-west-1") as MemoryRegion;
+  }
+
+  /** Past the client, and so without its token. */
+  async request(path: string, options?: RequestInit): Promise<Response> {
+    return this.#opened.test.api.request(path, options);
+  }
+
+  async open(): Promise<void> {
     const test = await createTestApi();
-    return new ApiClientTest(test, await ConformingClient.create(test.api, operatorToken));
+    this.#parts = { test, client: await ConformingClient.create(test.api, operatorToken) };
+  }
+
+  async close(): Promise<void> {
+    await this.#parts?.test.dispose();
   }
 
   /** All regions answer, and come to the end of what they begin. */
   reset(): void {
-    for (const region of this.test.regions.values()) {
+    for (const region of this.#opened.test.regions.values()) {
       region.down = false;
       region.signups.automatic = true;
       region.signups.failingStep = undefined;
@@ -30,7 +55,7 @@ export class ApiClientTest {
 
   /** A new tenant's slug. */
   async createTenant(changes: Record<string, unknown> = {}): Promise<string> {
-    const { status, body } = await this.client.call("POST /v1/tenants?wait=1", {
+    const { status, body } = await this.call("POST /v1/tenants?wait=1", {
       body: signup(changes),
     });
     if (status !== 201) throw new Error(`The sign-up was answered with ${status}: ${JSON.stringify(body)}`);

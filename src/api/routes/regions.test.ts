@@ -1,36 +1,24 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createTestApi, operatorToken, type TestApi } from "../../../test/support/api.ts";
-import { ConformingClient } from "../../../test/support/conforming-client.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { apiClientTest } from "../../../test/support/api-client.ts";
 
-let test: TestApi;
-let client: ConformingClient;
+const api = apiClientTest();
 
 beforeAll(async () => {
-  test = await createTestApi();
-  client = await ConformingClient.create(test.api, operatorToken);
-  const tenant = {
-    slug: "acme",
-    name: "Acme",
-    region: "eu-west-1",
-    plan: "starter",
-    email: "ada@acme.example",
-  };
-  expect((await client.call("POST /v1/tenants?wait=1", { body: tenant })).status).toBe(201);
+  await api.createTenant({ slug: "acme" });
 });
-afterAll(() => test.dispose());
 
 describe("/v1/regions", () => {
   it("lists them in the config's order, with their tenants", async () => {
-    const answer = await client.call<{ name: string; tenants: number }[]>("GET /v1/regions");
+    const answer = await api.call<{ name: string; tenants: number }[]>("GET /v1/regions");
     expect(answer.body.map(({ name }) => name)).toEqual(["eu-west-1", "eu-central-1", "us-east-1"]);
     expect(answer.body[0]?.tenants).toBeGreaterThan(0);
     expect(answer.body[1]).toMatchObject({ status: "absent", recovery: null, zones: ["a", "b"], tenants: 0 });
   });
 
   it("refuses to delete one where a tenant lives", async () => {
-    const answer = await client.call("DELETE /v1/regions/eu-west-1");
+    const answer = await api.call("DELETE /v1/regions/eu-west-1");
     expect(answer).toMatchObject({ status: 409, body: { code: "E_REGION_IN_USE" } });
-    expect((await client.call("GET /v1/tenants/acme")).status).toBe(200);
+    expect((await api.call("GET /v1/tenants/acme")).status).toBe(200);
   });
 
   it("shuts one and opens it again, and takes both twice", async () => {
@@ -40,7 +28,7 @@ describe("/v1/regions", () => {
       ["POST /v1/regions", { body: { name: "eu-central-1" } }, 201],
       ["POST /v1/regions?wait=0", { body: { name: "eu-central-1" } }, 202],
     ] as const) {
-      expect(await client.call(call, options)).toMatchObject({ status, body: { name: "eu-central-1" } });
+      expect(await api.call(call, options)).toMatchObject({ status, body: { name: "eu-central-1" } });
     }
   });
 
@@ -50,7 +38,7 @@ describe("/v1/regions", () => {
     ["DELETE /v1/regions/mars-1", {}],
     ["POST /v1/regions", { body: { name: "mars-1" } }],
   ])("says to %s what would make it a region", async (call, options) => {
-    expect(await client.call(call, options)).toMatchObject({
+    expect(await api.call(call, options)).toMatchObject({
       status: 400,
       body: { code: "E_REGION_UNKNOWN", remedy: expect.stringContaining('"mars-1": { jurisdiction:') },
     });

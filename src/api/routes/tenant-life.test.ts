@@ -1,29 +1,14 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { TestApi } from "../../../test/support/api.ts";
-import { ApiClientTest } from "../../../test/support/api-client.ts";
-import type { ConformingClient } from "../../../test/support/conforming-client.ts";
-import type { MemoryRegion } from "../../../test/support/memory-region.ts";
+import { describe, expect, it } from "vitest";
+import { apiClientTest } from "../../../test/support/api-client.ts";
 
-let harness: ApiClientTest;
-let test: TestApi;
-let client: ConformingClient;
-let ireland: MemoryRegion;
-
-beforeAll(async () => {
-  harness = await ApiClientTest.create();
-  ({ test, client, ireland } = harness);
-});
-beforeEach(() => harness.reset());
-afterAll(() => test.dispose());
-
-const createTenant = (changes?: Record<string, unknown>) => harness.createTenant(changes);
+const api = apiClientTest();
 
 describe("a tenant's life", () => {
   it("suspends and resumes, and repeats without harm", async () => {
-    const slug = await createTenant();
+    const slug = await api.createTenant();
     for (const [verb, state] of Object.entries({ suspend: "suspended", resume: "active" })) {
       for (let i = 0; i < 2; i++) {
-        expect(await client.call(`POST /v1/tenants/${slug}/${verb}`)).toMatchObject({
+        expect(await api.call(`POST /v1/tenants/${slug}/${verb}`)).toMatchObject({
           status: 200,
           body: { slug, state },
         });
@@ -32,44 +17,44 @@ describe("a tenant's life", () => {
   });
 
   it("closes, and waits for the end", async () => {
-    const slug = await createTenant();
-    const answer = await client.call(`POST /v1/tenants/${slug}/close`);
+    const slug = await api.createTenant();
+    const answer = await api.call(`POST /v1/tenants/${slug}/close`);
     expect(answer).toMatchObject({
       status: 200,
       body: { slug, state: "closed", name: null, certificate: { slug, askedBy: "first" } },
     });
-    expect(await client.call(`GET /v1/tenants/${slug}/certificate`)).toMatchObject({
+    expect(await api.call(`GET /v1/tenants/${slug}/certificate`)).toMatchObject({
       status: 200,
       body: { slug, genuine: true, export: { kept: false } },
     });
-    expect(await client.call(`POST /v1/tenants/${slug}/resume`)).toMatchObject({
+    expect(await api.call(`POST /v1/tenants/${slug}/resume`)).toMatchObject({
       status: 409,
       body: { code: "E_TENANT_STATE" },
     });
   });
 
   it("moves, by its operator's name in the audit trail", async () => {
-    const slug = await createTenant();
+    const slug = await api.createTenant();
     const body = { region: "us-east-1", consent: "contract 7" };
-    const begun = await client.call(`POST /v1/tenants/${slug}/move`, { body });
+    const begun = await api.call(`POST /v1/tenants/${slug}/move`, { body });
     expect(begun).toMatchObject({ status: 202, body: { slug, state: "completed" } });
     expect(begun.headers.get("location")).toBe(`/v1/moves/${begun.body.id}`);
     for (const query of ["", "?seen=0"]) {
-      expect(await client.call(`GET /v1/moves/${begun.body.id}${query}`)).toMatchObject({
+      expect(await api.call(`GET /v1/moves/${begun.body.id}${query}`)).toMatchObject({
         status: 200,
         body: { slug, result: { from: "eu-west-1", to: "us-east-1" } },
       });
     }
-    expect(await client.call(`GET /v1/audit?tenant=${slug}`)).toMatchObject({
+    expect(await api.call(`GET /v1/audit?tenant=${slug}`)).toMatchObject({
       status: 200,
       body: [{ tenant: slug, actor: "first", action: "move", details: { consent: "contract 7" } }],
     });
-    expect(await client.call(`GET /v1/audit?tenant=${slug}&region=us-east-1`)).toMatchObject({ body: [] });
+    expect(await api.call(`GET /v1/audit?tenant=${slug}&region=us-east-1`)).toMatchObject({ body: [] });
   });
 
   it("answers with what a move did, when asked to wait", async () => {
-    const slug = await createTenant();
-    const answer = await client.call(`POST /v1/tenants/${slug}/move?wait=1`, { body: { plan: "business" } });
+    const slug = await api.createTenant();
+    const answer = await api.call(`POST /v1/tenants/${slug}/move?wait=1`, { body: { plan: "business" } });
     expect(answer).toMatchObject({
       status: 200,
       body: { slug, from: "starter", to: "business", isolation: { from: "schema", to: "database" } },
@@ -81,8 +66,8 @@ describe("a tenant's life", () => {
     ["an empty consent", { consent: " " }, 400, "E_ARGUMENT"],
     ["a word that is unknown", { regoin: "us-east-1" }, 400, "E_ARGUMENT"],
   ])("is not moved to %s", async (_, body, status, code) => {
-    const slug = await createTenant();
-    expect(await client.call(`POST /v1/tenants/${slug}/move`, { body })).toMatchObject({
+    const slug = await api.createTenant();
+    expect(await api.call(`POST /v1/tenants/${slug}/move`, { body })).toMatchObject({
       status,
       body: { code },
     });
@@ -90,55 +75,55 @@ describe("a tenant's life", () => {
 
   it("knows no move of another name", async () => {
     for (const id of ["eu-west-1.move.nothing", "mars-1.move.x", "x"])
-      expect(await client.call(`GET /v1/moves/${id}`)).toMatchObject({
+      expect(await api.call(`GET /v1/moves/${id}`)).toMatchObject({
         status: 404,
         body: { code: "E_NOT_FOUND" },
       });
   });
 
   it("has no certificate of a tenant that is not closed", async () => {
-    const slug = await createTenant();
-    expect(await client.call(`GET /v1/tenants/${slug}/certificate`)).toMatchObject({
+    const slug = await api.createTenant();
+    expect(await api.call(`GET /v1/tenants/${slug}/certificate`)).toMatchObject({
       status: 404,
       body: { code: "E_NOT_FOUND", detail: expect.stringContaining("active") },
     });
-    expect(await client.call("GET /v1/tenants/nobody/certificate")).toMatchObject({ status: 404 });
+    expect(await api.call("GET /v1/tenants/nobody/certificate")).toMatchObject({ status: 404 });
   });
 
   it("answers while it closes when told not to wait", async () => {
-    const slug = await createTenant();
+    const slug = await api.createTenant();
     let end = () => {};
-    ireland.beforeEndOfClose = new Promise((resolve) => {
+    api.ireland.beforeEndOfClose = new Promise((resolve) => {
       end = resolve;
     });
-    const answer = await client.call(`POST /v1/tenants/${slug}/close?wait=0`);
+    const answer = await api.call(`POST /v1/tenants/${slug}/close?wait=0`);
     expect(answer).toMatchObject({ status: 202, body: { slug, state: "closing" } });
     end();
-    await expect.poll(async () => (await test.directory.find(slug))?.state).toBe("closed");
+    await expect.poll(async () => (await api.directory.find(slug))?.state).toBe("closed");
   });
 
   it.each(["suspend", "resume", "close"])("answers 404 to %s of an unknown one", async (verb) => {
-    const answer = await client.call(`POST /v1/tenants/nobody/${verb}`);
+    const answer = await api.call(`POST /v1/tenants/nobody/${verb}`);
     expect(answer).toMatchObject({ status: 404, body: { code: "E_TENANT_NOT_FOUND" } });
   });
 });
 
 describe("POST /v1/residency-checks", () => {
   it("is well when each region sees its own tenant's data alone, and leaves no tenant", async () => {
-    const { status, body } = await client.call("POST /v1/residency-checks");
+    const { status, body } = await api.call("POST /v1/residency-checks");
     expect([status, body]).toMatchObject([200, { ok: true, findings: [] }]);
     const { tenants } = body as { tenants: { slug: string; region: string; unseen: string[] }[] };
     expect(tenants.map(({ region, unseen }) => [region, unseen])).toEqual([
       ["eu-west-1", []],
       ["us-east-1", []],
     ]);
-    for (const { slug } of tenants) expect((await test.directory.find(slug))?.state).toBe("closed");
+    for (const { slug } of tenants) expect((await api.directory.find(slug))?.state).toBe("closed");
   });
 
   it("names what one region sees of another's, and closes its tenants then too", async () => {
-    ireland.leaks = true;
-    const { body } = await client.call("POST /v1/residency-checks");
-    ireland.leaks = false;
+    api.ireland.leaks = true;
+    const { body } = await api.call("POST /v1/residency-checks");
+    api.ireland.leaks = false;
     expect(body).toMatchObject({ ok: false });
     const { findings } = body as {
       findings: { kind: string; from: string; foundIn: string; slug: string }[];
@@ -146,21 +131,21 @@ describe("POST /v1/residency-checks", () => {
     expect(new Set(findings.map(({ from, foundIn }) => `${from} in ${foundIn}`))).toEqual(
       new Set(["us-east-1 in eu-west-1"]),
     );
-    expect((await test.directory.find(findings[0]!.slug))?.state).toBe("closed");
+    expect((await api.directory.find(findings[0]!.slug))?.state).toBe("closed");
   });
 
   it("writes into an active tenant only", async () => {
-    const slug = await createTenant();
-    expect(await client.call(`POST /v1/residency-checks?tenant=${slug}`)).toMatchObject({
+    const slug = await api.createTenant();
+    expect(await api.call(`POST /v1/residency-checks?tenant=${slug}`)).toMatchObject({
       status: 200,
       body: { ok: true, tenants: [{ slug }] },
     });
-    expect((await test.directory.find(slug))?.state).toBe("active");
-    await client.call(`POST /v1/tenants/${slug}/suspend`);
-    expect(await client.call(`POST /v1/residency-checks?tenant=${slug}`)).toMatchObject({
+    expect((await api.directory.find(slug))?.state).toBe("active");
+    await api.call(`POST /v1/tenants/${slug}/suspend`);
+    expect(await api.call(`POST /v1/residency-checks?tenant=${slug}`)).toMatchObject({
       status: 409,
       body: { code: "E_TENANT_STATE" },
     });
-    expect(await client.call("POST /v1/residency-checks?tenant=nobody")).toMatchObject({ status: 404 });
+    expect(await api.call("POST /v1/residency-checks?tenant=nobody")).toMatchObject({ status: 404 });
   });
 });
