@@ -4,12 +4,12 @@ import { TenantWorkflows } from "../../src/control/tenant-workflows.ts";
 import { createObjects } from "../../src/embedded/objects.ts";
 import { createSystemClock } from "../../src/node/clock.ts";
 import {
+  makeTenantData,
   openRegionProgram,
-  outcomeOf,
   Points,
   type RegionProgramOptions,
+  runToEnd,
   signingKey,
-  untilEnded,
 } from "./region-program.ts";
 
 /**
@@ -33,7 +33,7 @@ const context = await openRegionProgram(options, {
   tables: "CREATE TABLE books (title text PRIMARY KEY)",
   recovery: { region: "us-west-2", objects: recoveryObjects },
 });
-const { config, platform, pool, directory, locations, tenantData, administration } = context;
+const { config, platform, pool, directory, administration } = context;
 const { workflows, objects, clock } = platform;
 const points = new Points(pool, slug);
 
@@ -45,15 +45,7 @@ async function makeTenant(): Promise<void> {
   await new TenantWorkflows({ pool, workflows, clock }).note(slug, id);
   await workflows.start("signup", id, { slug, email });
   await workflows.waitForChange(id, 0, 10);
-  const location = await locations.allocate({
-    slug,
-    isolation: "schema",
-    server: "shared-1",
-    migrations: "m1",
-  });
-  await tenantData.create(location, "own");
-  const schemaVersion = await tenantData.migrate(location, context.release().migrations);
-  await directory.place(slug, { server: location.server, schemaVersion });
+  const location = await makeTenantData(context, { slug, isolation: "schema" });
   const rows = await administration.pool(location.server, location.database);
   await rows.query(
     `INSERT INTO "${location.schema}".books SELECT 'Volume ' || n FROM generate_series(1, 7) n`,
@@ -96,6 +88,7 @@ workflows.register<CloseInput>(points.deadly(closeWorkflow(context)));
 await workflows.launch();
 if (await points.isNew("tenant")) await makeTenant();
 const id = `close-of-${slug}`;
-await workflows.start(closeWorkflowName, id, { slug, id, askedBy: "first", withoutExport: false });
-console.log(JSON.stringify(outcomeOf(await untilEnded(workflows, id))));
+const input = { slug, id, askedBy: "first", withoutExport: false };
+const { outcome } = await runToEnd<CloseInput>(workflows, closeWorkflowName, input);
+console.log(JSON.stringify(outcome));
 process.exit();

@@ -15,11 +15,11 @@ import { tenantQueue } from "../../src/core/tenant/message.ts";
 import { openPublication } from "../../src/postgres/logical/publication.ts";
 import { connectForReplication, createSlot } from "../../src/postgres/logical/slot.ts";
 import {
+  makeTenantData,
   openRegionProgram,
-  outcomeOf,
   Points,
   type RegionProgramOptions,
-  untilEnded,
+  runToEnd,
 } from "./region-program.ts";
 
 /**
@@ -74,11 +74,8 @@ async function make(): Promise<void> {
   const { slug, from } = options;
   const { isolation } = config.plans[from.plan]!;
   await directory.reserve({ slug, ...from, isolation, signupId: slug });
-  const { locations, tenantData, pool } = here;
-  const location = await locations.allocate({ slug, isolation, server: "shared-1", migrations: "m1" });
-  await tenantData.create(location, "own");
-  const schemaVersion = await tenantData.migrate(location, here.release().migrations);
-  await directory.place(slug, { server: "shared-1", schemaVersion });
+  await makeTenantData(here, { slug, isolation });
+  const { pool } = here;
   await pool.query(
     "INSERT INTO profiles (slug, name, administrator_email, settings) VALUES ($1, $2, $3, $4)",
     [slug, `${slug} Ltd`, `ada@${slug}.example`, { colour: "red" }],
@@ -123,9 +120,9 @@ async function move(): Promise<object> {
   workflows.register<MoveInput>(points.deadly(definition));
   await workflows.launch();
   const id = moveId(here.name, `${slug}-${options.attempt}`);
-  await workflows.start(moveWorkflowName, id, { id, slug, ...to, askedBy: "tester" } satisfies MoveInput);
-  const execution = await untilEnded(workflows, id);
-  return { ...outcomeOf(execution), history: execution.history };
+  const input = { id, slug, ...to, askedBy: "tester" };
+  const { outcome, history } = await runToEnd<MoveInput>(workflows, moveWorkflowName, input);
+  return { ...outcome, history };
 }
 
 async function abandon(): Promise<void> {

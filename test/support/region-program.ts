@@ -2,9 +2,11 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { RegionParts } from "../../src/control/assemble-region.ts";
 import type { RegionContext } from "../../src/control/region-context.ts";
+import type { StoredLocation } from "../../src/control/tenant-data/locations.ts";
 import { parseConfig } from "../../src/core/config/parse.ts";
 import type { ConfigInput } from "../../src/core/config/schema.ts";
 import { fault } from "../../src/core/error.ts";
+import type { Isolation } from "../../src/core/tenant/tenant.ts";
 import { hasEnded } from "../../src/core/workflow/state.ts";
 import { createCache } from "../../src/embedded/cache.ts";
 import { createDns } from "../../src/embedded/dns.ts";
@@ -166,6 +168,19 @@ export class Points {
   }
 }
 
+/** Places the tenant, with the tables of the region's release. */
+export async function makeTenantData(
+  context: RegionContext,
+  { slug, isolation }: { readonly slug: string; readonly isolation: Isolation },
+): Promise<StoredLocation> {
+  const { directory, locations, tenantData } = context;
+  const location = await locations.allocate({ slug, isolation, server: "shared-1", migrations: "m1" });
+  await tenantData.create(location, "own");
+  const schemaVersion = await tenantData.migrate(location, context.release().migrations);
+  await directory.place(slug, { server: location.server, schemaVersion });
+  return location;
+}
+
 /** The workflow as it is when it has ended. */
 export async function untilEnded(workflows: Workflows, id: string): Promise<WorkflowExecution> {
   for (let seen = 0; ; ) {
@@ -183,4 +198,15 @@ export interface SagaOutcome {
 
 export function outcomeOf({ state, error }: WorkflowExecution): SagaOutcome {
   return { state, error: error?.message ?? null };
+}
+
+/** Starts the workflow unless a process before this one has, and waits for its end. */
+export async function runToEnd<Input extends { readonly id: string }>(
+  workflows: Workflows,
+  workflow: string,
+  input: Input,
+): Promise<{ readonly outcome: SagaOutcome; readonly history: WorkflowExecution["history"] }> {
+  await workflows.start(workflow, input.id, input);
+  const execution = await untilEnded(workflows, input.id);
+  return { outcome: outcomeOf(execution), history: execution.history };
 }

@@ -11,12 +11,12 @@ import { filesPrefix } from "../../src/core/tenant/file-key.ts";
 import type { WorkflowDefinition } from "../../src/ports/workflows.ts";
 import {
   asTenant,
+  makeTenantData,
   openRegionProgram,
-  outcomeOf,
   Points,
   type RegionProgramOptions,
+  runToEnd,
   type SagaOutcome,
-  untilEnded,
 } from "./region-program.ts";
 
 /**
@@ -54,7 +54,7 @@ const context = await openRegionProgram(options, {
   name: "us-east-1",
   tables: "CREATE TABLE books (title text PRIMARY KEY)",
 });
-const { pool, directory, locations, tenantData } = context;
+const { pool, directory } = context;
 const { workflows, objects } = context.platform;
 const points = new Points(pool, slug);
 
@@ -69,15 +69,7 @@ async function makeTenant(): Promise<void> {
     isolation: "schema",
     signupId: slug,
   });
-  const location = await locations.insert({
-    slug,
-    isolation: "schema",
-    server: "shared-1",
-    migrations: "m1",
-  });
-  await tenantData.create(location, "own");
-  const schemaVersion = await tenantData.migrate(location, context.release().migrations);
-  await directory.place(slug, { server: location.server, schemaVersion });
+  await makeTenantData(context, { slug, isolation: "schema" });
   await copyEntries(pool, [await directory.apply(slug, "activate")]);
   await pool.query(
     `INSERT INTO profiles (slug, name, administrator_email, settings) VALUES ($1, 'N', 'a@b.example', '{"a":1}')`,
@@ -134,26 +126,25 @@ const input = {
   source: { key: archiveKey(backup), sealedFor: slug },
   origin: { backup: backup.id, takenAt: backup.takenAt.toISOString(), at: null },
 } as const;
-if (options.as === undefined)
-  await workflows.start(restoreWorkflowName, input.id, {
-    ...input,
-    slug,
-    from: "active",
-    beforeId: `before-${attempt}`,
-  } satisfies RestoreInput);
-else
-  await workflows.start(foundWorkflowName, input.id, {
-    ...input,
-    slug: options.as,
-    name: "N",
-    region: "us-east-1",
-    plan: "starter",
-    email: "a@b.example",
-  } satisfies FoundInput);
-const execution = await untilEnded(workflows, input.id);
+const { outcome: end } =
+  options.as === undefined
+    ? await runToEnd<RestoreInput>(workflows, restoreWorkflowName, {
+        ...input,
+        slug,
+        from: "active",
+        beforeId: `before-${attempt}`,
+      })
+    : await runToEnd<FoundInput>(workflows, foundWorkflowName, {
+        ...input,
+        slug: options.as,
+        name: "N",
+        region: "us-east-1",
+        plan: "starter",
+        email: "a@b.example",
+      });
 const names = options.as === undefined ? [slug] : [slug, options.as];
 const outcome: RestoreOutcome = {
-  ...outcomeOf(execution),
+  ...end,
   tenants: Object.fromEntries(await Promise.all(names.map(async (name) => [name, await look(name)]))),
   backups: (await catalogueOf(context).list(slug)).map(
     ({ reason, rows, files }) => `${reason} ${rows} ${files}`,

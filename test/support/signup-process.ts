@@ -6,10 +6,9 @@ import {
 import {
   asTenant,
   openRegionProgram,
-  outcomeOf,
   Points,
   type RegionProgramOptions,
-  untilEnded,
+  runToEnd,
 } from "./region-program.ts";
 
 /**
@@ -38,6 +37,7 @@ const failsAt = options.fails ? definition.steps.at(-1)?.name : undefined;
 workflows.register<SignupWorkflowInput>(new Points(context.pool, slug).deadly(definition, { failsAt }));
 await workflows.launch();
 const id = `${region}.${slug}`;
-await workflows.start(signupWorkflowName, id, { id, slug, plan, name: "N", region, email: "a@b.example" });
-console.log(JSON.stringify(outcomeOf(await untilEnded(workflows, id))));
+const input = { id, slug, plan, name: "N", region, email: "a@b.example" };
+const { outcome } = await runToEnd<SignupWorkflowInput>(workflows, signupWorkflowName, input);
+console.log(JSON.stringify(outcome));
 process.exit();
