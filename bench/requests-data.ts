@@ -1,19 +1,16 @@
-import { spawn } from "node:child_process";
-import { chown, mkdtemp, open, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
 import { prepareControlSchema } from "../src/control/schema.ts";
 import * as statements from "../src/control/tenant-data/statements.ts";
 import type { DataLocation } from "../src/core/tenant/tenant.ts";
 import { createKeys } from "../src/embedded/keys.ts";
-import { findPostgres } from "../src/embedded/postgres/binaries.ts";
 import { renderConfiguration } from "../src/embedded/postgres/configuration.ts";
 import { createSystemRandom } from "../src/node/clock.ts";
 import type { Keys } from "../src/ports/keys.ts";
 import { WriterPool } from "../src/postgres/pool.ts";
 import { scramVerifier } from "../src/postgres/scram.ts";
+import { startThrowawayPostgres } from "../test/support/throwaway-postgres.ts";
 
 /** The tenants of each kind, `<kind>-0` being the busiest. */
 export const tenantsPerKind = 200;
@@ -47,70 +44,33 @@ export interface BenchPostgres {
 
 /** A real Postgres with the embedded mode's settings, in a folder that goes away with it. */
 export async function startPostgres(port: number): Promise<BenchPostgres> {
-  const { bin, user } = await findPostgres();
   const folder = await mkdtemp(join(tmpdir(), "rowhouse-bench-"));
-  const data = await mkdtemp(join(tmpdir(), "rowhouse-bench-postgres-"));
-  if (user !== undefined) await chown(data, user, user);
-  const directory = await open(data);
-  const path = process.platform === "linux" ? "/proc/self/fd/3" : data;
-  const run = (program: string, args: string[]) =>
-    spawn(join(bin, program), args, {
-      cwd: "/",
-      stdio: ["ignore", "ignore", "ignore", directory.fd],
-      env: { LANG: "C" },
-      ...(user === undefined ? {} : { uid: user, gid: user }),
-    });
-  const initdb = run("initdb", [
-    "-D",
-    path,
-    "-U",
-    "postgres",
-    "-A",
-    "trust",
-    "--no-sync",
-    "-E",
-    "UTF8",
-    "--locale=C",
-  ]);
-  await new Promise((resolve, reject) => initdb.once("exit", resolve).once("error", reject));
   const role = { kind: "primary", waitsFor: null } as const;
-  await writeFile(
-    join(data, "postgresql.conf"),
-    renderConfiguration({ title: "bench", size: "shared", host: "127.0.0.1", port, role }),
-  );
-  await writeFile(
-    join(data, "pg_hba.conf"),
-    "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
-  );
-  const server = run("postgres", ["-D", path]);
-  const exited = new Promise((resolve) => server.once("exit", resolve));
-  await waitUntilReady(port);
+  const server = await startThrowawayPostgres({
+    name: "rowhouse-bench-postgres-",
+    port,
+    configure: async (data) => {
+      await writeFile(
+        join(data, "postgresql.conf"),
+        renderConfiguration({ title: "bench", size: "shared", host: "127.0.0.1", port, role }),
+      );
+      await writeFile(
+        join(data, "pg_hba.conf"),
+        "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+      );
+    },
+    // Immediate: a checkpoint of what is thrown away would take longer than a turn.
+    stopSignal: "SIGQUIT",
+  });
   return {
     port,
-    pid: server.pid ?? 0,
+    pid: server.pid,
     folder,
     async stop() {
-      // Immediate: a checkpoint of what is thrown away would take longer than a turn.
-      server.kill("SIGQUIT");
-      await exited;
-      await directory.close();
-      await Promise.all([folder, data].map((name) => rm(name, { recursive: true, force: true })));
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function waitUntilReady(port: number): Promise<void> {
-  for (;;) {
-    const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
-    try {
-      await client.connect();
-      return;
-    } catch {
-      await sleep(50);
-    } finally {
-      await client.end().catch(() => {});
-    }
-  }
 }
 
 /** Makes 200 tenants of each kind, a region's control database that knows them, and a database for the bare server. */
