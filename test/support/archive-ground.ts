@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { inject } from "vitest";
 import { archiveInFile, type DataAddress } from "../../src/control/archive/archive.ts";
 import { ledgerTable } from "../../src/control/tenant-data/migrator.ts";
 import type { ArchivedTenant } from "../../src/core/archive/manifest.ts";
-import { type Migration, orderMigrations } from "../../src/core/migration/plan.ts";
+import type { Migration } from "../../src/core/migration/plan.ts";
 import { createKeys } from "../../src/embedded/keys.ts";
 import { createObjects, type FileObjects } from "../../src/embedded/objects.ts";
 import { ensureSigningKey } from "../../src/embedded/signing-key.ts";
@@ -113,17 +113,6 @@ async function connectTo({ host, port, name }: TestDatabase, user: string): Prom
   client.on("error", () => {});
   await client.connect();
   return client;
-}
-
-/** Numbered files as a release has them. */
-export function migrationsOf(...texts: readonly string[]): Migration[] {
-  return orderMigrations(
-    texts.map((sql, index) => ({
-      file: `${String(index + 1).padStart(4, "0")}_step.sql`,
-      sql,
-      sha256: createHash("sha256").update(sql).digest("hex"),
-    })),
-  );
 }
 
 /** A schema with what is hard to copy, and rows that a migration inserted. */

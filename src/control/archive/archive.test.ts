@@ -9,9 +9,9 @@ import {
   createArchiveGround,
   hardRows,
   hardSchema,
-  migrationsOf,
   type TestLocation,
 } from "../../../test/support/archive-ground.ts";
+import { migrationsOf } from "../../../test/support/migrations.ts";
 import type { ArchiveManifest } from "../../core/archive/manifest.ts";
 import { schemaFingerprint } from "../../postgres/schema-fingerprint.ts";
 import { readSequences } from "../../postgres/sequences.ts";

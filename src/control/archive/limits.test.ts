@@ -9,9 +9,9 @@ import {
   type ArchiveGround,
   archivedTenant,
   createArchiveGround,
-  migrationsOf,
   type TestLocation,
 } from "../../../test/support/archive-ground.ts";
+import { migrationsOf } from "../../../test/support/migrations.ts";
 import type { ArchivedTable } from "../../core/archive/manifest.ts";
 import { type Archive, archiveInFile, loadArchive, openArchive, writeArchive } from "./archive.ts";
 

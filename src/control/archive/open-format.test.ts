@@ -10,9 +10,9 @@ import {
   createArchiveGround,
   hardRows,
   hardSchema,
-  migrationsOf,
   type TestLocation,
 } from "../../../test/support/archive-ground.ts";
+import { migrationsOf } from "../../../test/support/migrations.ts";
 import type { ArchivedTable } from "../../core/archive/manifest.ts";
 import { writeArchive } from "./archive.ts";
 

@@ -6,8 +6,8 @@ import {
   type ArchiveGround,
   archivedTenant,
   createArchiveGround,
-  migrationsOf,
 } from "../../../test/support/archive-ground.ts";
+import { migrationsOf } from "../../../test/support/migrations.ts";
 import { type Archive, type ArchiveBytes, openArchive, restoreFiles, writeArchive } from "./archive.ts";
 import { ZipWriter } from "./zip-writer.ts";
 

@@ -1,44 +1,22 @@
 import {
-  CreateTableCommand,
-  DeleteTableCommand,
-  DynamoDBClient,
-  waitUntilTableExists,
-} from "@aws-sdk/client-dynamodb";
-import {
   DeprecateDomainCommand,
   paginateListOpenWorkflowExecutions,
   type SWFClient,
   TerminateWorkflowExecutionCommand,
 } from "@aws-sdk/client-swf";
-import { createAwsClient } from "../../../src/aws/client.ts";
 import type { WorkflowsOptions } from "../../../src/aws/workflows.ts";
 import { emptyAccount, testPrefix } from "./account.ts";
 import { createTestKey } from "./key.ts";
+import { makeRegistryTable } from "./registry-table.ts";
 import { openWorkflows, type WorkflowPlace, workflowParts } from "./workflow-place.ts";
 
 /** A region's table and key, and the name of a domain that the first launch makes. */
 export async function createWorkflowRegion() {
   const access = await emptyAccount();
   const domain = testPrefix();
-  const table = `${domain}-registry`;
-  const dynamo = createAwsClient(DynamoDBClient, access);
-  await dynamo.send(
-    new CreateTableCommand({
-      TableName: table,
-      BillingMode: "PAY_PER_REQUEST",
-      AttributeDefinitions: [
-        { AttributeName: "domain", AttributeType: "S" },
-        { AttributeName: "name", AttributeType: "S" },
-      ],
-      KeySchema: [
-        { AttributeName: "domain", KeyType: "HASH" },
-        { AttributeName: "name", KeyType: "RANGE" },
-      ],
-    }),
-  );
-  await waitUntilTableExists({ client: dynamo, maxWaitTime: 60, minDelay: 1 }, { TableName: table });
+  const registry = await makeRegistryTable(access, domain);
   const key = await createTestKey(access, domain);
-  const place: WorkflowPlace = { access, domain, table, keyArn: key.keyArn };
+  const place: WorkflowPlace = { access, domain, table: registry.table, keyArn: key.keyArn };
   const parts = workflowParts(place);
   return {
     place,
@@ -47,7 +25,7 @@ export async function createWorkflowRegion() {
     open: (options: Partial<WorkflowsOptions> = {}) => openWorkflows(place, options),
     async dispose() {
       await removeDomain(parts.client, domain);
-      await dynamo.send(new DeleteTableCommand({ TableName: table }));
+      await registry.dispose();
       await key.remove();
     },
   };
