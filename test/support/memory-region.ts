@@ -19,10 +19,11 @@ import type { SearchOrder, SearchReport } from "../../src/control/residency/sear
 import type { Inventory } from "../../src/core/closing/certificate.ts";
 import { fault } from "../../src/core/error.ts";
 import type { TenantEvent } from "../../src/core/tenant/lifecycle.ts";
-import type { Isolation, TenantProfile } from "../../src/core/tenant/tenant.ts";
+import type { TenantProfile } from "../../src/core/tenant/tenant.ts";
 import type { DatabaseServerStatus } from "../../src/ports/databases.ts";
 import type { MailRecord } from "../../src/ports/mail.ts";
 import { MemoryRegionMoves } from "./memory-region/moves.ts";
+import type { MemoryRegionPlace } from "./memory-region/place.ts";
 import { MemoryRegionSignups } from "./memory-region/signups.ts";
 
 /** A region that keeps everything in memory but the directory's rows. */
@@ -47,15 +48,11 @@ export class MemoryRegion implements RegionControl {
   /** Of its database server's primary and standby. */
   #zones: readonly [string, string] = ["a", "b"];
 
-  constructor(options: {
-    readonly name: string;
-    readonly directory: Directory;
-    readonly isolationOf: (plan: string) => Isolation;
-  }) {
-    this.#name = options.name;
-    this.#directory = options.directory;
-    this.#moves = new MemoryRegionMoves(options);
-    this.signups = new MemoryRegionSignups({ ...options, activate: (input) => this.#activate(input) });
+  constructor(place: MemoryRegionPlace) {
+    this.#name = place.name;
+    this.#directory = place.directory;
+    this.#moves = new MemoryRegionMoves(place);
+    this.signups = new MemoryRegionSignups(place, (input) => this.#activate(input));
   }
 
   async databases(): Promise<readonly DatabaseServerStatus[]> {

@@ -1,41 +1,33 @@
 import { randomUUID } from "node:crypto";
 import type { AuditEntry } from "../../../src/control/audit.ts";
-import type { Directory } from "../../../src/control/directory.ts";
 import type { MoveCommand } from "../../../src/control/move/control.ts";
 import type { MoveStatus } from "../../../src/control/move/status.ts";
 import { fault } from "../../../src/core/error.ts";
-import type { Isolation } from "../../../src/core/tenant/tenant.ts";
+import type { MemoryRegionPlace } from "./place.ts";
 
 /** A memory region's moves, which end at once: the data of memory needs no copy. */
 export class MemoryRegionMoves {
   /** Who had a tenant moved, oldest first. */
   readonly audit: AuditEntry[] = [];
-  readonly #name: string;
-  readonly #directory: Directory;
-  readonly #isolationOf: (plan: string) => Isolation;
+  readonly #place: MemoryRegionPlace;
   readonly #moves = new Map<string, MoveStatus>();
 
-  constructor(options: {
-    readonly name: string;
-    readonly directory: Directory;
-    readonly isolationOf: (plan: string) => Isolation;
-  }) {
-    this.#name = options.name;
-    this.#directory = options.directory;
-    this.#isolationOf = options.isolationOf;
+  constructor(place: MemoryRegionPlace) {
+    this.#place = place;
   }
 
   async start(command: MoveCommand): Promise<MoveStatus> {
+    const { name, directory, isolationOf } = this.#place;
     const { slug } = command;
-    const entry = await this.#directory.find(slug);
+    const entry = await directory.find(slug);
     if (!entry) throw fault("E_TENANT_NOT_FOUND", `There is no tenant "${slug}".`);
     const { region = entry.region, plan = entry.plan } = command;
     if (region === entry.region && plan === entry.plan) throw fault("E_MOVE_SAME");
-    const isolation = this.#isolationOf(plan);
-    await this.#directory.apply(slug, "beginMove");
+    const isolation = isolationOf(plan);
+    await directory.apply(slug, "beginMove");
     const home = { region, plan, isolation, server: "shared-1", schemaVersion: entry.schemaVersion };
-    await this.#directory.rehome(slug, home, "active");
-    const id = `${this.#name}.move.${randomUUID()}`;
+    await directory.rehome(slug, home, "active");
+    const id = `${name}.move.${randomUUID()}`;
     const startedAt = new Date().toISOString();
     const result = {
       slug,
@@ -61,7 +53,7 @@ export class MemoryRegionMoves {
     this.#moves.set(id, status);
     const details = command.consent === undefined ? {} : { consent: command.consent };
     const { askedBy: actor } = command;
-    this.audit.push({ at: startedAt, region: this.#name, actor, action: "move", tenant: slug, details });
+    this.audit.push({ at: startedAt, region: name, actor, action: "move", tenant: slug, details });
     return status;
   }
 

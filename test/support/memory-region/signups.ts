@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Directory } from "../../../src/control/directory.ts";
 import type { SignupInput, SignupStatus, SignupStepStatus } from "../../../src/control/region-control.ts";
 import { fault } from "../../../src/core/error.ts";
 import { signupSteps } from "../../../src/core/signup/steps.ts";
-import type { Isolation } from "../../../src/core/tenant/tenant.ts";
+import type { MemoryRegionPlace } from "./place.ts";
 
 interface Signup {
   readonly id: string;
@@ -20,24 +19,15 @@ export class MemoryRegionSignups {
   automatic = true;
   /** Where sign-ups fail. */
   failingStep: string | undefined;
-  readonly #name: string;
-  readonly #directory: Directory;
-  readonly #isolationOf: (plan: string) => Isolation;
+  readonly #place: MemoryRegionPlace;
   readonly #activate: (input: SignupInput) => Promise<void>;
   readonly #signups = new Map<string, Signup>();
   readonly #waiters: (() => void)[] = [];
 
-  constructor(options: {
-    readonly name: string;
-    readonly directory: Directory;
-    readonly isolationOf: (plan: string) => Isolation;
-    /** The last step's work. */
-    readonly activate: (input: SignupInput) => Promise<void>;
-  }) {
-    this.#name = options.name;
-    this.#directory = options.directory;
-    this.#isolationOf = options.isolationOf;
-    this.#activate = options.activate;
+  /** `activate` is the last step's work. */
+  constructor(place: MemoryRegionPlace, activate: (input: SignupInput) => Promise<void>) {
+    this.#place = place;
+    this.#activate = activate;
   }
 
   /** How many wait for a sign-up's next step just now. */
@@ -46,14 +36,15 @@ export class MemoryRegionSignups {
   }
 
   async start(input: SignupInput, idempotencyKey: string = randomUUID()): Promise<SignupStatus> {
-    const id = `${this.#name}.${idempotencyKey}`;
+    const { name, directory, isolationOf } = this.#place;
+    const id = `${name}.${idempotencyKey}`;
     const known = this.#signups.get(id);
     if (known) {
       if (!isDeepStrictEqual(known.input, input)) throw fault("E_IDEMPOTENCY_KEY_REUSED");
       return statusOf(known);
     }
     const { slug, region, plan } = input;
-    await this.#directory.reserve({ slug, region, plan, isolation: this.#isolationOf(plan), signupId: id });
+    await directory.reserve({ slug, region, plan, isolation: isolationOf(plan), signupId: id });
     const signup: Signup = { id, input, startedAt: new Date().toISOString(), finished: 1, state: "running" };
     this.#signups.set(id, signup);
     if (this.automatic) void this.#runToEnd(signup);
@@ -87,7 +78,7 @@ export class MemoryRegionSignups {
     const step = signupSteps[signup.finished];
     if (step?.name === this.failingStep) {
       signup.state = "failed";
-      await this.#directory.release(signup.input.slug, id);
+      await this.#place.directory.release(signup.input.slug, id);
     } else {
       if (signup.finished === signupSteps.length - 1) await this.#activate(signup.input);
       signup.finished++;
