@@ -13,10 +13,11 @@ import {
   asTenant,
   makeTenantData,
   openRegionProgram,
+  outcomeOf,
   Points,
   type RegionProgramOptions,
-  runToEnd,
   type SagaOutcome,
+  untilEnded,
 } from "./region-program.ts";
 
 /**
@@ -126,25 +127,26 @@ const input = {
   source: { key: archiveKey(backup), sealedFor: slug },
   origin: { backup: backup.id, takenAt: backup.takenAt.toISOString(), at: null },
 } as const;
-const { outcome: end } =
-  options.as === undefined
-    ? await runToEnd<RestoreInput>(workflows, restoreWorkflowName, {
-        ...input,
-        slug,
-        from: "active",
-        beforeId: `before-${attempt}`,
-      })
-    : await runToEnd<FoundInput>(workflows, foundWorkflowName, {
-        ...input,
-        slug: options.as,
-        name: "N",
-        region: "us-east-1",
-        plan: "starter",
-        email: "a@b.example",
-      });
+if (options.as === undefined)
+  await workflows.start(restoreWorkflowName, input.id, {
+    ...input,
+    slug,
+    from: "active",
+    beforeId: `before-${attempt}`,
+  } satisfies RestoreInput);
+else
+  await workflows.start(foundWorkflowName, input.id, {
+    ...input,
+    slug: options.as,
+    name: "N",
+    region: "us-east-1",
+    plan: "starter",
+    email: "a@b.example",
+  } satisfies FoundInput);
+const execution = await untilEnded(workflows, input.id);
 const names = options.as === undefined ? [slug] : [slug, options.as];
 const outcome: RestoreOutcome = {
-  ...end,
+  ...outcomeOf(execution),
   tenants: Object.fromEntries(await Promise.all(names.map(async (name) => [name, await look(name)]))),
   backups: (await catalogueOf(context).list(slug)).map(
     ({ reason, rows, files }) => `${reason} ${rows} ${files}`,
