@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { StartWorkflowExecutionCommand, type SWFClient } from "@aws-sdk/client-swf";
 import { fault } from "../core/error.ts";
+import { planOf } from "../core/workflow/decide.ts";
 import { toJson } from "../core/workflow/perform.ts";
 import { hasEnded } from "../core/workflow/state.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -113,9 +114,9 @@ class SwfWorkflows implements Workflows {
   register<Input>(definition: WorkflowDefinition<Input>): void {
     if (this.#launched)
       throw fault("E_INTERNAL", `The workflow ${definition.name} was registered after the launch.`);
-    const plan = definition.steps.map((step) => ({ name: step.name, hasUndo: step.undo !== undefined }));
     // What was started under this name had this definition's input.
-    this.#registrations.set(definition.name, { definition: definition as WorkflowDefinition<unknown>, plan });
+    const known = definition as WorkflowDefinition<unknown>;
+    this.#registrations.set(definition.name, { definition: known, plan: planOf(definition.steps) });
   }
 
   async launch(): Promise<void> {

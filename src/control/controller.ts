@@ -32,6 +32,7 @@ import { residencyControl } from "./residency/control.ts";
 import { prepareControlSchema } from "./schema.ts";
 import { publishRegion } from "./signup/address.ts";
 import { createSeeder } from "./signup/seed.ts";
+import { sweepSignups } from "./signup/sweep.ts";
 import { Spares } from "./tenant-data/spares.ts";
 
 /** What `tenant.queue.send` sends to. */
@@ -135,6 +136,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
     async () => {
       await sweepMoves(context);
       await sweepOperations(context);
+      await sweepSignups(context);
     },
   );
   const backups = keepBackups(context, (what, error) => logFault(parts, what, error));

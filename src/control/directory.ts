@@ -122,6 +122,25 @@ export class Directory {
     return rowCount === 1;
   }
 
+  /** Whether this sign-up's tenant has been activated, whatever it is by now. */
+  async wasOpened(slug: string, signupId: string): Promise<boolean> {
+    const { rowCount } = await this.#pool.query(
+      "SELECT FROM tenants WHERE slug = $1 AND signup_id = $2 AND state NOT IN ('provisioning', 'failed')",
+      [slug, signupId],
+    );
+    return rowCount === 1;
+  }
+
+  /** The region's sign-ups that hold a slug and have made no tenant of it yet. */
+  async listUnopened(region: string): Promise<readonly Pick<Reservation, "slug" | "signupId">[]> {
+    const { rows } = await this.#pool.query<{ slug: string; signupId: string }>(
+      `SELECT slug, signup_id AS "signupId" FROM tenants
+       WHERE region = $1 AND state IN ('provisioning', 'failed') ORDER BY slug`,
+      [region],
+    );
+    return rows;
+  }
+
   /** Frees the slug of a sign-up that did not succeed; an active tenant is never touched. */
   async release(slug: string, signupId: string): Promise<void> {
     await this.#pool.query(

@@ -4,7 +4,7 @@ import { DBOS, Error as DbosErrors } from "@dbos-inc/dbos-sdk";
 import { dbRetryConfig, INTERNAL_QUEUE_NAME } from "@dbos-inc/dbos-sdk/internal/utils";
 import { registerInternalQueue } from "@dbos-inc/dbos-sdk/internal/wfqueue";
 import { fault } from "../core/error.ts";
-import { decide, type StepPlan, type WorkflowEvent } from "../core/workflow/decide.ts";
+import { decide, planOf, type StepPlan, type WorkflowEvent } from "../core/workflow/decide.ts";
 import { perform, toJson } from "../core/workflow/perform.ts";
 import { hasEnded, stateOf } from "../core/workflow/state.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -65,9 +65,9 @@ class DbosWorkflows implements Workflows {
   register<Input>(definition: WorkflowDefinition<Input>): void {
     if (this.#pool)
       throw fault("E_INTERNAL", `The workflow ${definition.name} was registered after the launch.`);
-    const plan = definition.steps.map((step) => ({ name: step.name, hasUndo: step.undo !== undefined }));
     // What was started under this name had this definition's input.
-    this.#registrations.set(definition.name, { definition: definition as WorkflowDefinition<unknown>, plan });
+    const known = definition as WorkflowDefinition<unknown>;
+    this.#registrations.set(definition.name, { definition: known, plan: planOf(definition.steps) });
   }
 
   async launch(): Promise<void> {

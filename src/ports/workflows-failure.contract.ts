@@ -71,6 +71,29 @@ export function failureContract({ begin, ended, outline, workflows }: ScriptedSa
     });
   });
 
+  test("lets go of nothing that a step holds while an undo has failed, and names what is left", async () => {
+    const id = await begin(
+      {
+        run: (step) => {
+          if (step === "three") throw fault("E_QUOTA");
+        },
+        undo: (step) => {
+          if (step === "three") throw new Error("can't be undone");
+        },
+      },
+      "holding-saga",
+    );
+    const execution = await ended(id);
+    expect(outline(execution)).toEqual([
+      "stepCompleted one",
+      "stepCompleted two",
+      "stepFailed three",
+      "undoFailed three",
+    ]);
+    expect(execution.notUndone).toEqual(["three", "one"]);
+    expect((await workflows().describe(id))?.notUndone).toEqual(["three", "one"]);
+  });
+
   test("tries again what fails, as often as the policy says", async () => {
     const attempts = { one: 0, two: 0, undo: 0 };
     const id = await begin({

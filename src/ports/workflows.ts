@@ -1,7 +1,6 @@
-import type { ErrorJson } from "../core/error.ts";
 import type { WorkflowEvent } from "../core/workflow/decide.ts";
 import type { RetryPolicy } from "../core/workflow/retry.ts";
-import type { WorkflowState } from "../core/workflow/state.ts";
+import type { WorkflowOutcome } from "../core/workflow/state.ts";
 
 /** One step. It may run more than once (a crash can come after its work and before its record): be idempotent. */
 export interface WorkflowStep<Input> {
@@ -12,6 +11,11 @@ export interface WorkflowStep<Input> {
   run(input: Input, results: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** Takes back what `run` did, wholly or in part, or not at all. Idempotent too. */
   undo?(input: Input, results: Readonly<Record<string, unknown>>): Promise<void>;
+  /**
+   * It takes hold of what the other steps work on, as a slug. Its undo lets go: it waits until all others were undone,
+   * and is not done after one that could not be.
+   */
+  readonly holds?: true;
   /** For `undo` too; by default 5 attempts, the first pause 0.2 s, each next one twice as long. */
   readonly retry?: RetryPolicy;
 }
@@ -21,16 +25,13 @@ export interface WorkflowDefinition<Input> {
   readonly steps: readonly WorkflowStep<Input>[];
 }
 
-export interface WorkflowExecution {
+/** Its state is `undoing` from the first failure until all is taken back; then `failed`. */
+export interface WorkflowExecution extends WorkflowOutcome {
   readonly id: string;
   readonly workflow: string;
   readonly input: unknown;
-  /** `undoing` from the first failure until all is taken back; then `failed`. */
-  readonly state: WorkflowState;
   readonly history: readonly WorkflowEvent[];
   readonly startedAt: Date;
-  /** Why it fails; there from the first failure on. */
-  readonly error?: ErrorJson;
 }
 
 /**

@@ -23,12 +23,17 @@ const quickly: RetryPolicy = { maxAttempts: 3, initialIntervalSeconds: 0.01, bac
 const patiently: RetryPolicy = { maxAttempts: 10_000, initialIntervalSeconds: 0.05, backoffRate: 1 };
 const scripts = new Map<string, Script>();
 
-/** `one` and `three` can be undone, `two` can't. */
-function scripted(name: string, retry: RetryPolicy): WorkflowDefinition<ScriptedInput> {
+/** `one` and `three` can be undone, `two` can't; `one` may hold what the others work on. */
+function scripted(
+  name: string,
+  retry: RetryPolicy,
+  { holds = false }: { readonly holds?: boolean } = {},
+): WorkflowDefinition<ScriptedInput> {
   const step = (step: string, undoable: boolean) => ({
     name: step,
     title: `Doing ${step}`,
     retry,
+    ...(holds && step === "one" && { holds }),
     run: async (input: ScriptedInput, results: Readonly<Record<string, unknown>>) => {
       const { run } = scripts.get(input.script) ?? {};
       return run ? run(step, input, results) : step;
@@ -41,10 +46,14 @@ function scripted(name: string, retry: RetryPolicy): WorkflowDefinition<Scripted
   return { name, steps: [step("one", true), step("two", false), step("three", true)] };
 }
 
-/** `saga` and `other-saga` try a step three times; `patient-saga` tries it until it is stopped. */
+/**
+ * `saga` and `other-saga` try a step three times, as `holding-saga` does, whose first step holds what the others work on;
+ * `patient-saga` tries it until it is stopped.
+ */
 export function registerScriptedSagas(workflows: Workflows): void {
   workflows.register(scripted("saga", quickly));
   workflows.register(scripted("other-saga", quickly));
+  workflows.register(scripted("holding-saga", quickly, { holds: true }));
   workflows.register(scripted("patient-saga", patiently));
 }
 

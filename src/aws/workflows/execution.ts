@@ -1,7 +1,7 @@
 import { type HistoryEvent, paginateGetWorkflowExecutionHistory } from "@aws-sdk/client-swf";
 import { type ErrorJson, fault } from "../../core/error.ts";
 import type { StepPlan, WorkflowEvent } from "../../core/workflow/decide.ts";
-import { stateOf } from "../../core/workflow/state.ts";
+import { stateOf, type WorkflowOutcome } from "../../core/workflow/state.ts";
 import type { WorkflowExecution } from "../../ports/workflows.ts";
 import { isAwsError } from "../fault.ts";
 import { type Course, readCourse } from "./course.ts";
@@ -27,7 +27,7 @@ function outcomeOf(
   plan: StepPlan,
   { closed }: Course,
   history: readonly WorkflowEvent[],
-): Pick<WorkflowExecution, "state" | "error"> {
+): WorkflowOutcome {
   const derived = stateOf(plan, history);
   // The steps may have changed since; what has ended stays so.
   if (end) return { ...derived, state: end.state };

@@ -6,7 +6,7 @@ import type { RegionContext } from "../region-context.ts";
 import type { UnfinishedBackup } from "./catalogue.ts";
 import { type FileVersions, filesAsOf } from "./file-versions.ts";
 import { discardBackup } from "./remove.ts";
-import { addressOf, archivedTenant, findTenant } from "./source.ts";
+import { addressOf, archivedTenant, findTenant, hasTables } from "./source.ts";
 import type { EqualFiles } from "./switch-files.ts";
 import { storeBackup } from "./take.ts";
 
@@ -59,13 +59,13 @@ async function removeNotes({ platform: { objects } }: Objects, backup: Named): P
 
 /**
  * Makes a backup of what a restore has replaced: the rows of the location that it retired, to which nobody writes any
- * more, and the files and settings as they were. A repeat finds it done.
+ * more, and the files and settings as they were; nothing when those rows were gone already. A repeat finds it done.
  */
 export async function keepStateBefore(context: RegionContext, backup: UnfinishedBackup): Promise<void> {
   const { slug, location: locationId } = backup;
   const location = (await context.locations.findEvery(slug)).find(({ id }) => id === locationId);
-  // It was dropped with the tenant itself.
-  if (!location) return discardBackup(context, backup);
+  // Dropped with the tenant itself, or what the restore was for: without its rows it is no state to go back to.
+  if (!location || !(await hasTables(context, location))) return discardBackup(context, backup);
   const { objects } = context.platform;
   const { settings, files, until } = await readNote(context, backup, "state-before");
   const tenant = await archivedTenant(context, await findTenant(context, slug));

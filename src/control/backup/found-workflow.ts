@@ -3,7 +3,7 @@ import { fault } from "../../core/error.ts";
 import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
 import { restoreFiles } from "../archive/archive.ts";
 import { planOf, type RegionContext } from "../region-context.ts";
-import { signupWorkflow } from "../signup/workflow.ts";
+import { signupWorkflow, unlessOpened } from "../signup/workflow.ts";
 import { chooseServer, fillLocation } from "./placing.ts";
 import { foundWorkflowName } from "./restoration.ts";
 import type { FoundInput } from "./restore-input.ts";
@@ -23,7 +23,10 @@ export function foundWorkflow(context: RegionContext): WorkflowDefinition<FoundI
   };
   return {
     name: foundWorkflowName,
-    steps: foundSteps.map((step) => ({ ...step, ...(own[step.name] ?? signupStep(context, step.name)) })),
+    steps: foundSteps.map((step) => {
+      const part = own[step.name] ?? signupStep(context, step.name);
+      return { ...step, ...unlessOpened(context, part) };
+    }),
   };
 }
 
@@ -95,6 +98,7 @@ function partingSteps(context: RegionContext): Readonly<Record<"reserve-slug" | 
       },
     },
     activate: {
+      ...activate,
       run: async (input, results) => {
         await activate.run(input, results);
         // What is left lies encrypted, and is swept a day later.

@@ -44,6 +44,7 @@ function besideSteps(context: RegionContext): Part<"claim" | "place" | "create" 
   const { directory, operations, locations, tenantData, platform, config } = context;
   return {
     claim: {
+      holds: true,
       run: async ({ slug, kind, id, from, beforeId }) => {
         await operations.claim(slug, kind, id);
         const entry = await directory.find(slug);
@@ -140,6 +141,7 @@ function switchSteps(context: RegionContext): Part<"freeze" | "switch" | "settle
   const { relocation, locations, platform } = context;
   return {
     freeze: {
+      holds: true,
       run: async ({ slug, from }) => {
         const frozenAt = platform.clock.now();
         await relocation.freeze(slug, from);
@@ -155,7 +157,9 @@ function switchSteps(context: RegionContext): Part<"freeze" | "switch" | "settle
         await locations.switchTo(slug, arriving, id);
       },
       undo: async ({ slug, id }, results) => {
-        await locations.switchBack(slug, await placedLocation(context, slug, results), id);
+        const placed = await findPlaced(context, slug, results);
+        // Dropped, it was never switched to.
+        if (placed) await locations.switchBack(slug, placed, id);
         await platform.cache.clear(slug);
       },
       retry: patient,
@@ -200,14 +204,24 @@ function afterSteps(context: RegionContext): Part<"keep-before" | "release"> {
   };
 }
 
+type Results = Readonly<Record<string, unknown>>;
+
 /** The location that the restore made, on either side of the switch. */
+async function findPlaced(
+  { locations }: RegionContext,
+  slug: string,
+  results: Results,
+): Promise<StoredLocation | undefined> {
+  const { location } = results.place as { readonly location: string };
+  return (await locations.findEvery(slug)).find(({ id }) => id === location);
+}
+
 async function placedLocation(
   context: RegionContext,
   slug: string,
-  results: Readonly<Record<string, unknown>>,
+  results: Results,
 ): Promise<StoredLocation> {
-  const { location: placed } = results.place as { readonly location: string };
-  const found = (await context.locations.findEvery(slug)).find(({ id }) => id === placed);
-  if (found) return found;
+  const placed = await findPlaced(context, slug, results);
+  if (placed) return placed;
   throw fault("E_INTERNAL", `The place that the restore of "${slug}" made is gone.`);
 }

@@ -5,6 +5,7 @@ import type { DirectoryEntry } from "../../core/tenant/tenant.ts";
 import type { Queryable } from "../../postgres/pool.ts";
 import type { DataAddress } from "../archive/archive.ts";
 import type { RegionContext } from "../region-context.ts";
+import { isGone } from "../tenant-data/gone.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
 import { ledgerTable } from "../tenant-data/migrator.ts";
 import { Catalogue } from "./catalogue.ts";
@@ -43,6 +44,24 @@ export async function addressOf(
   return { endpoint, credentials, database: location.database, schema: location.schema };
 }
 
+/** False when the location's tables, or its database, or its server are not there. @throws E_DATABASE_UNAVAILABLE */
+export async function hasTables(
+  { administration }: Pick<RegionContext, "administration">,
+  { server, database, schema }: StoredLocation,
+): Promise<boolean> {
+  try {
+    const pool = await administration.pool(server, database);
+    const { rowCount } = await pool.query("SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2", [
+      schema,
+      ledgerTable,
+    ]);
+    return rowCount === 1;
+  } catch (error) {
+    if (isGone(error)) return false;
+    throw error;
+  }
+}
+
 /**
  * The same of where a tenant's rows are now, if there is anything: a schema that was dropped behind the platform's back
  * would make an archive without rows. @throws E_TENANT_STATE, E_DATABASE_UNAVAILABLE
@@ -53,13 +72,7 @@ export async function presentAddress(
 ): Promise<DataAddress> {
   const location = await context.locations.find(slug);
   if (!location) throw fault("E_TENANT_STATE", `The tenant "${slug}" is ${state}, and has no data.`);
-  const { server, database, schema } = location;
-  const pool = await context.administration.pool(server, database);
-  const { rowCount } = await pool.query("SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2", [
-    schema,
-    ledgerTable,
-  ]);
-  if (rowCount !== 1)
+  if (!(await hasTables(context, location)))
     throw fault("E_TENANT_STATE", `The tables of the tenant "${slug}" are not where they should be.`, {
       remedy: "Bring them back with `rowhouse tenant restore <slug>`.",
     });

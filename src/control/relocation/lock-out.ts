@@ -10,7 +10,8 @@ const mostLooks = 700;
 /**
  * Lets no one act as the tenant at this location any more, for good and whatever crashes: its app role logs in no
  * more, the shared login can't become it, and every session that might be it ends. `strangers` are instances that did
- * not say that they hold back: of those, all sessions on the server end. A repeat is safe.
+ * not say that they hold back: of those, all sessions on the server end. A repeat is safe, and a role that is gone
+ * lets nobody in anyway.
  * @throws E_DATABASE_UNAVAILABLE when one of them goes on
  */
 export async function lockOut(
@@ -18,7 +19,7 @@ export async function lockOut(
   location: StoredLocation,
   strangers: readonly string[],
 ): Promise<void> {
-  await server.query(`ALTER ROLE ${name(location.appRole)} NOLOGIN`);
+  if (await hasRole(server, location)) await server.query(`ALTER ROLE ${name(location.appRole)} NOLOGIN`);
   if (await isSharedMember(server, location))
     await server.query(`REVOKE ${name(location.appRole)} FROM ${sharedLogin.role}`);
   await endSessions(server, [
@@ -45,15 +46,21 @@ async function endSessions(server: Queryable, whose: readonly unknown[]): Promis
   throw fault("E_DATABASE_UNAVAILABLE", "Sessions of the tenant do not end.");
 }
 
-/** Takes {@link lockOut} back. */
+/** Takes {@link lockOut} back, unless the role is gone. */
 export async function letIn(
   server: Queryable,
   location: StoredLocation,
   connections: "own" | "shared",
 ): Promise<void> {
+  if (!(await hasRole(server, location))) return;
   await server.query(`ALTER ROLE ${name(location.appRole)} LOGIN`);
   if (location.isolation !== "schema" || connections === "own") return;
   await server.query(`GRANT ${name(location.appRole)} TO ${sharedLogin.role} WITH INHERIT FALSE, SET TRUE`);
+}
+
+async function hasRole(server: Queryable, { appRole }: StoredLocation): Promise<boolean> {
+  const { rowCount } = await server.query("SELECT FROM pg_roles WHERE rolname = $1", [appRole]);
+  return rowCount === 1;
 }
 
 async function isSharedMember(server: Queryable, location: StoredLocation): Promise<boolean> {

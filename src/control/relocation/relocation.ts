@@ -5,6 +5,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { WriterPool } from "../../postgres/pool.ts";
 import { copyEntries, type Directory } from "../directory.ts";
 import type { Administration } from "../tenant-data/administration.ts";
+import { isGone } from "../tenant-data/gone.ts";
 import type { Locations, StoredLocation } from "../tenant-data/locations.ts";
 import { letIn, lockOut } from "./lock-out.ts";
 
@@ -52,6 +53,7 @@ export class Relocation {
   /**
    * From its return on nobody can read or write the tenant's rows at its current location, and what was acknowledged
    * before is committed there. New requests wait from its beginning; those under way end first, or fail after 3 s.
+   * A location whose database or server is gone is one that nobody can write to.
    * `from` is the state that the caller found the tenant in.
    * @throws E_TENANT_STATE when it is in another one by now, E_DATABASE_UNAVAILABLE
    */
@@ -64,7 +66,7 @@ export class Relocation {
     await copyEntries(pool, [entry]);
     const strangers = await this.#untilDrained(entry);
     const location = await locations.find(slug);
-    if (location) await lockOut(await this.#serverPool(location), location, strangers);
+    if (location) await this.#unlessGone(location, (server) => lockOut(server, location, strangers));
   }
 
   /** Serves the tenant from its current location again: what it was before the freeze. */
@@ -80,7 +82,8 @@ export class Relocation {
   async unlock(entry: Pick<DirectoryEntry, "slug" | "plan">): Promise<void> {
     const { locations, connectionsOf } = this.#parts;
     const location = await locations.find(entry.slug);
-    if (location) await letIn(await this.#serverPool(location), location, connectionsOf(entry.plan));
+    const connections = connectionsOf(entry.plan);
+    if (location) await this.#unlessGone(location, (server) => letIn(server, location, connections));
   }
 
   /**
@@ -94,8 +97,16 @@ export class Relocation {
     return entry;
   }
 
-  #serverPool(location: StoredLocation): Promise<WriterPool> {
-    return this.#parts.administration.pool(location.server, location.database);
+  /** Does the work in the location's database; nothing when there is none any more. */
+  async #unlessGone(
+    { server, database }: StoredLocation,
+    work: (server: WriterPool) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work(await this.#parts.administration.pool(server, database));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+    }
   }
 
   /** Waits until all instances hold the tenant's requests back; returns those that did not say so in time. */

@@ -1,5 +1,8 @@
 import { hasEnded } from "../../core/workflow/state.ts";
+import { restoreWorkflow } from "../backup/restore-workflow.ts";
 import type { RegionContext } from "../region-context.ts";
+import type { TenantOperation } from "../tenant-operation.ts";
+import { undoRest } from "../undo-rest.ts";
 
 /** What a move or restore left behind can be looked at for so long. */
 const graceSeconds = 3600;
@@ -9,10 +12,20 @@ const graceSeconds = 3600;
  * that an operation prepared in vain, and those that it retired more than an hour ago.
  */
 export async function sweepOperations(context: RegionContext): Promise<void> {
-  const { operations, locations, tenantData, platform } = context;
-  for (const { slug, id } of await operations.list()) {
-    const execution = await platform.workflows.describe(id);
-    if (execution && hasEnded(execution.state)) await operations.release(slug, id);
-  }
+  const { operations, locations, tenantData } = context;
+  const results = await Promise.allSettled(
+    (await operations.list()).map((operation) => endOperation(context, operation)),
+  );
   for (const location of await locations.leftOver(graceSeconds)) await tenantData.drop(location);
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+/** What a restore could not take back is taken back now: until then the tenant is held. */
+async function endOperation(context: RegionContext, { slug, id }: TenantOperation): Promise<void> {
+  const execution = await context.platform.workflows.describe(id);
+  if (!execution || !hasEnded(execution.state)) return;
+  const restore = restoreWorkflow(context);
+  if (execution.workflow === restore.name) await undoRest(restore, execution);
+  await context.operations.release(slug, id);
 }

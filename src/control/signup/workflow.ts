@@ -1,6 +1,7 @@
 import { fault } from "../../core/error.ts";
 import { place } from "../../core/placement/place.ts";
 import { type SignupStepName, signupSteps } from "../../core/signup/steps.ts";
+import type { RetryPolicy } from "../../core/workflow/retry.ts";
 import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
 import { copyEntries } from "../directory.ts";
 import { planOf, type RegionContext } from "../region-context.ts";
@@ -28,8 +29,29 @@ export function signupWorkflow(context: RegionContext): WorkflowDefinition<Signu
     "notify-billing": integrationStep(context, "billing"),
     "notify-support": integrationStep(context, "support"),
   };
-  return { name: signupWorkflowName, steps: signupSteps.map((step) => ({ ...step, ...steps[step.name] })) };
+  return {
+    name: signupWorkflowName,
+    steps: signupSteps.map((step) => ({ ...step, ...unlessOpened(context, steps[step.name]) })),
+  };
 }
+
+/** Undoes nothing of a tenant that has been activated: from then on it is its people's. */
+export function unlessOpened<
+  Input extends Pick<SignupWorkflowInput, "slug" | "id">,
+  Part extends Pick<WorkflowStep<Input>, "run" | "undo">,
+>({ directory }: RegionContext, step: Part): Part {
+  const { undo } = step;
+  if (!undo) return step;
+  return {
+    ...step,
+    undo: async (input: Input, results: Readonly<Record<string, unknown>>) => {
+      if (!(await directory.wasOpened(input.slug, input.id))) await undo(input, results);
+    },
+  };
+}
+
+/** From here on nothing is taken back: whether the directory counts it as active, a failure does not tell. */
+const forever: RetryPolicy = { maxAttempts: 1_000_000, initialIntervalSeconds: 0.5, backoffRate: 1 };
 
 type DataStepName =
   | "reserve-slug"
@@ -44,6 +66,7 @@ function dataSteps(context: RegionContext): Record<DataStepName, Step> {
   const { directory, locations, tenantData, config } = context;
   return {
     "reserve-slug": {
+      holds: true,
       run: async ({ slug, region, plan, id }) => {
         const { isolation } = planOf(config, plan);
         await directory.reserve({ slug, region, plan, isolation, signupId: id });
@@ -101,6 +124,7 @@ function dataSteps(context: RegionContext): Record<DataStepName, Step> {
     },
     activate: {
       run: async ({ slug }) => copyEntries(context.pool, [await directory.apply(slug, "activate")]),
+      retry: forever,
     },
   };
 }

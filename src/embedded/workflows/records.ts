@@ -1,7 +1,7 @@
 import { DBOS, StatusString } from "@dbos-inc/dbos-sdk";
 import { errorCatalog } from "../../core/error-catalog.ts";
 import type { StepPlan, WorkflowEvent } from "../../core/workflow/decide.ts";
-import { stateOf } from "../../core/workflow/state.ts";
+import { stateOf, type WorkflowOutcome } from "../../core/workflow/state.ts";
 import type { WorkflowExecution } from "../../ports/workflows.ts";
 
 type Status = NonNullable<Awaited<ReturnType<typeof DBOS.getWorkflowStatus>>>;
@@ -52,11 +52,7 @@ async function historyOf(status: Status): Promise<readonly WorkflowEvent[]> {
   return steps.map((step) => step.output as WorkflowEvent);
 }
 
-function outcomeOf(
-  status: Status,
-  plan: StepPlan,
-  history: readonly WorkflowEvent[],
-): Pick<WorkflowExecution, "state" | "error"> {
+function outcomeOf(status: Status, plan: StepPlan, history: readonly WorkflowEvent[]): WorkflowOutcome {
   const derived = stateOf(plan, history);
   switch (status.status) {
     case StatusString.SUCCESS:
