@@ -30,6 +30,7 @@ import { sweepOperations } from "./relocation/sweep.ts";
 import { repeat } from "./repeat.ts";
 import { residencyControl } from "./residency/control.ts";
 import { prepareControlSchema } from "./schema.ts";
+import { settleEach } from "./settle-each.ts";
 import { publishRegion } from "./signup/address.ts";
 import { createSeeder } from "./signup/seed.ts";
 import { sweepSignups } from "./signup/sweep.ts";
@@ -133,11 +134,7 @@ export async function startController(parts: ControllerParts): Promise<RunningCo
   );
   const sweeping = repeat(
     { clock, pauseMilliseconds: sweepPauseMilliseconds, onFault: onFault("leftovers") },
-    async () => {
-      await sweepMoves(context);
-      await sweepOperations(context);
-      await sweepSignups(context);
-    },
+    () => settleEach([sweepMoves, sweepOperations, sweepSignups], (sweep) => sweep(context)),
   );
   const backups = keepBackups(context, (what, error) => logFault(parts, what, error));
   const recovery = startRecoveryKeeper(context, {

@@ -63,7 +63,9 @@ function besideSteps(context: RegionContext): Part<"claim" | "place" | "create" 
     place: {
       run: async ({ slug, id }) => {
         const { isolation } = await findTenant(context, slug);
-        const server = await chooseServer(context, isolation);
+        // A repeat has its place already: it must not find the server full of itself.
+        const begun = await locations.findArriving(slug);
+        const server = begun ? begun.server : await chooseServer(context, isolation);
         const migrations = context.release().migrationsFingerprint;
         return { location: (await locations.prepare({ slug, isolation, server, migrations }, id)).id };
       },

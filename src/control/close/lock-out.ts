@@ -17,7 +17,7 @@ export async function lockOutTenant(
   for (const location of await locations.findEvery(slug)) {
     try {
       const pool = await administration.pool(location.server, location.database);
-      await lockOut(pool, location, []);
+      await lockOut(pool, location, "all");
       // Sessions of a shared login serve others too: those alone end that hold something of this tenant.
       await pool.query(
         `SELECT pg_terminate_backend(pid, 5000) FROM (

@@ -1,16 +1,15 @@
 import type { Readable } from "node:stream";
 import { fault } from "../../core/error.ts";
-import { place } from "../../core/placement/place.ts";
 import { filesPrefix } from "../../core/tenant/file-key.ts";
 import type { Isolation, TenantProfile } from "../../core/tenant/tenant.ts";
 import type { DatabaseEndpoint } from "../../ports/databases.ts";
 import { admitMover, dismissMover } from "../../postgres/logical/target.ts";
 import { type AuditRecord, AuditTrail } from "../audit.ts";
+import { chooseServer } from "../backup/placing.ts";
 import { copyEntries } from "../directory.ts";
 import { planOf, type RegionContext } from "../region-context.ts";
 import { registerAddress, unregisterAddress } from "../signup/address.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
-import { placementServers } from "../tenant-data/servers.ts";
 
 /** Which tenant comes by which move. */
 export interface ArrivalName {
@@ -76,6 +75,10 @@ export function arrivalControl(context: RegionContext): ArrivalControl {
     const server = await administration.pool(location.server, location.database);
     await server.use((client) => work(client, location.ownerRole, location.id));
   };
+  const revert = async ({ slug, operation }: ArrivalName): Promise<void> => {
+    const arrived = await findArrived(context, { slug, operation });
+    if (arrived) await locations.switchBack(slug, arrived, operation);
+  };
   return {
     async prepareArrival(wish) {
       await operations.claim(wish.slug, "move", wish.operation);
@@ -101,10 +104,7 @@ export function arrivalControl(context: RegionContext): ArrivalControl {
       else if (!(await findArrived(context, { slug, operation })))
         throw fault("E_MOVE_FAILED", `The new place of the tenant "${slug}" is gone.`);
     },
-    async revertArrival({ slug, operation }) {
-      const arrived = await findArrived(context, { slug, operation });
-      if (arrived) await locations.switchBack(slug, arrived, operation);
-    },
+    revertArrival: revert,
     async welcomeArrival({ slug }) {
       const entry = await directory.find(slug);
       if (entry) await copyEntries(pool, [entry]);
@@ -117,6 +117,9 @@ export function arrivalControl(context: RegionContext): ArrivalControl {
     },
     async abandonArrival({ slug, operation }) {
       if ((await operations.find(slug))?.id !== operation) return;
+      const isHome = comesFromElsewhere(operation) && (await directory.find(slug))?.region === context.name;
+      // Nobody was served from it: what the directory does not name goes, however far it came.
+      if (!isHome) await revert({ slug, operation });
       const arriving = await locations.findArriving(slug);
       if (arriving) {
         // In a database that stays, this would stay too.
@@ -124,7 +127,7 @@ export function arrivalControl(context: RegionContext): ArrivalControl {
         await tenantData.drop(arriving);
       }
       if (!comesFromElsewhere(operation)) return;
-      if ((await directory.find(slug))?.region !== context.name) await forget(context, slug);
+      if (!isHome) await forget(context, slug);
       await operations.release(slug, operation);
     },
   };
@@ -155,17 +158,19 @@ async function makeLocation(
     );
   }
   // What an earlier stay left behind must not be taken for what comes now.
-  if (isNewHere && !(await locations.findArriving(wish.slug))) {
+  const begun = await locations.findArriving(wish.slug);
+  if (isNewHere && !begun) {
     await pool.query("DELETE FROM departures WHERE slug = $1", [wish.slug]);
     await platform.objects.purge(filesPrefix(wish.slug));
   }
   const plan = planOf(config, wish.plan);
-  const placement = place(plan.isolation, await placementServers(context));
+  // A repeat has its place already: it must not find the server full of itself.
+  const server = begun ? begun.server : await chooseServer(context, plan.isolation);
   const location = await locations.prepare(
     {
       slug: wish.slug,
       isolation: plan.isolation,
-      server: placement.kind === "shared" ? placement.server : null,
+      server,
       migrations: migrationsFingerprint,
     },
     wish.operation,

@@ -2,6 +2,7 @@ import { fault } from "../../core/error.ts";
 import type { MoveKind } from "../../core/move/admit.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { Arrival, ArrivingPeople } from "./arrival.ts";
+import { untilClose } from "./copying.ts";
 import { sendFiles } from "./files.ts";
 import type { MoveInput } from "./input.ts";
 import { LastChanges, type MoveMachinery } from "./last-changes.ts";
@@ -34,6 +35,8 @@ export async function handOver(parts: MoveMachinery, input: MoveInput, known: Kn
     // Before the tenant waits: whatever can be asked for in advance.
     const arrival = isData ? await arrivalOf(context, input, entry.schemaVersion) : undefined;
     const people = kind === "region" ? await readPeople(context, slug) : undefined;
+    // Long after the last look, if a crash came between.
+    if (isData && !move.frozenAt) await untilClose(parts, input);
     await using rest = arrival && (await LastChanges.prepare(parts, input, arrival));
     await moves.noteFrozen(id);
     await relocation.freeze(slug, move.state);
@@ -49,7 +52,8 @@ export async function handOver(parts: MoveMachinery, input: MoveInput, known: Kn
     const home = await newHome(context, input, arrival, entry.schemaVersion);
     await relocation.settle(slug, { region, plan, ...home }, move.state);
   }
-  if (kind === "region") await receiver.welcomeArrival({ slug });
+  // It lives there now, whether its region hears so at once or a moment later.
+  if (kind === "region") await receiver.welcomeArrival({ slug }).catch(() => {});
   await moves.noteSettled(id);
 }
 
@@ -59,9 +63,15 @@ export async function takeBack({ context }: MoveMachinery, input: MoveInput, kin
   const entry = await directory.find(input.slug);
   if (hasSettled(entry, input)) return;
   const move = await new Moves({ pool, clock: platform.clock }).find(input.id);
-  if (kind !== "plan")
-    await receiverOf(context, input.region).revertArrival({ slug: input.slug, operation: input.id });
-  if (move) await relocation.thaw(input.slug, move.state);
+  const thaw = async () => {
+    if (move) await relocation.thaw(input.slug, move.state);
+  };
+  const revert = () =>
+    receiverOf(context, input.region).revertArrival({ slug: input.slug, operation: input.id });
+  // To serve it here nothing is needed of the other region, which may be away.
+  if (kind === "region") await thaw();
+  if (kind !== "plan") await revert();
+  await thaw();
 }
 
 async function newHome(

@@ -26,6 +26,9 @@ type Results = Readonly<Record<string, unknown>>;
 /** About 25 s in all: while it waits the tenant may wait too. */
 const patient: RetryPolicy = { maxAttempts: 8, initialIntervalSeconds: 0.2, backoffRate: 2 };
 
+/** The tenant lives at its new home: what is left to do is done, however long what it needs is away. */
+const forever: RetryPolicy = { maxAttempts: 1_000_000, initialIntervalSeconds: 1, backoffRate: 1 };
+
 interface Home {
   readonly region: string;
   readonly plan: string;
@@ -115,7 +118,7 @@ function placeSteps({
         await operations.release(slug, id);
         return { endedAt: platform.clock.now().toISOString() };
       },
-      retry: patient,
+      retry: forever,
     },
   };
 }
@@ -179,7 +182,7 @@ function dataSteps(
         const { differs } = results.verify as { readonly differs?: string };
         await leave(context, input, { kind: kindOf(results), keepsOld: differs !== undefined });
       },
-      retry: patient,
+      retry: forever,
     },
   };
 }

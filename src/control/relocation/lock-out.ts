@@ -9,23 +9,24 @@ const mostLooks = 700;
 
 /**
  * Lets no one act as the tenant at this location any more, for good and whatever crashes: its app role logs in no
- * more, the shared login can't become it, and every session that might be it ends. `strangers` are instances that did
- * not say that they hold back: of those, all sessions on the server end. A repeat is safe, and a role that is gone
- * lets nobody in anyway.
+ * more, the shared login can't become it, and every session that might be it ends. `drained` are instances that said
+ * that they hold back: of all others every session of the shared login ends, for one that has become the tenant stays
+ * so; `"all"` spares them. A repeat is safe, and a role that is gone lets nobody in anyway.
  * @throws E_DATABASE_UNAVAILABLE when one of them goes on
  */
 export async function lockOut(
   server: Queryable,
   location: StoredLocation,
-  strangers: readonly string[],
+  drained: readonly string[] | "all",
 ): Promise<void> {
   if (await hasRole(server, location)) await server.query(`ALTER ROLE ${name(location.appRole)} NOLOGIN`);
   if (await isSharedMember(server, location))
     await server.query(`REVOKE ${name(location.appRole)} FROM ${sharedLogin.role}`);
+  const mayBeShared = location.isolation === "schema" && drained !== "all";
   await endSessions(server, [
     location.appRole,
-    sharedLogin.role,
-    strangers.map((instance) => `rowhouse ${instance}`),
+    mayBeShared ? sharedLogin.role : null,
+    mayBeShared ? drained.map((instance) => `rowhouse ${instance}`) : [],
   ]);
 }
 
@@ -37,7 +38,7 @@ async function endSessions(server: Queryable, whose: readonly unknown[]): Promis
   for (let look = 0; look < mostLooks; look++) {
     const { rowCount } = await server.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE usename = $1 OR usename = $2 AND application_name = ANY ($3)`,
+       WHERE usename = $1 OR usename = $2 AND application_name <> ALL ($3)`,
       whose,
     );
     if (rowCount === 0) return;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { ask } from "../../../test/support/ask.ts";
 import { createDirectoryDatabase } from "../../../test/support/directory-database.ts";
 import { oneServer } from "../../../test/support/one-server.ts";
@@ -7,10 +7,12 @@ import { createTestRegion, type TestRegion } from "../../../test/support/region.
 import { openRegionContext } from "../../../test/support/region-context.ts";
 import { defineApp } from "../../instance/application.ts";
 import { type RunningInstance, startInstance } from "../../instance/server.ts";
+import { connect } from "../../postgres/connect.ts";
 import { quoteIdentifier } from "../../postgres/identifier.ts";
 import { copyEntries, type Directory } from "../directory.ts";
 import type { Administration } from "../tenant-data/administration.ts";
 import type { Locations, StoredLocation } from "../tenant-data/locations.ts";
+import { sharedLogin } from "../tenant-data/shared-login.ts";
 import type { TenantData } from "../tenant-data/tenant-data.ts";
 import type { Relocation } from "./relocation.ts";
 
@@ -164,6 +166,30 @@ describe("a tenant whose data gets another place", () => {
     await relocation.thaw("thawed", "active");
     expect((await waiting).status).toBe(201);
     expect(await titlesAt(from)).toEqual(["before", "waited"]);
+  });
+
+  it("ends a session that became the tenant on an instance that no longer hears of changes", async () => {
+    const from = await addTenant("unheard", "dense");
+    expect((await post("unheard", "before")).status).toBe(201);
+    // Of an instance whose connection to the directory is gone: nothing lists it.
+    const server = await administration.pool("shared-1", from.database);
+    await server.query(
+      `GRANT CONNECT ON DATABASE ${quoteIdentifier(from.database)} TO ${sharedLogin.role};
+       GRANT ${quoteIdentifier(from.appRole)} TO ${sharedLogin.role} WITH INHERIT FALSE, SET TRUE`,
+    );
+    const stranger = await connect({
+      endpoint: { nodes: [inject("postgres")] },
+      database: from.database,
+      credentials: { user: sharedLogin.role, password: "" },
+      applicationName: "rowhouse i-unheard",
+    });
+    await stranger.query(`SET ROLE ${quoteIdentifier(from.appRole)}`);
+    const insert = `INSERT INTO ${quoteIdentifier(from.schema)}.books (title) VALUES ('late')`;
+    await relocation.freeze("unheard", "active");
+    await expect(stranger.query(insert)).rejects.toThrow();
+    expect(await titlesAt(from)).toEqual(["before"]);
+    await relocation.thaw("unheard", "active");
+    await stranger.end().catch(() => {});
   });
 
   it("waits for a request that is under way, also between two of its queries", async () => {

@@ -64,9 +64,9 @@ export class Relocation {
       throw fault("E_TENANT_STATE", `The tenant "${slug}" was ${from} and is ${before.state} now.`);
     const entry = await directory.apply(slug, "beginMove");
     await copyEntries(pool, [entry]);
-    const strangers = await this.#untilDrained(entry);
+    const drained = await this.#untilDrained(entry);
     const location = await locations.find(slug);
-    if (location) await this.#unlessGone(location, (server) => lockOut(server, location, strangers));
+    if (location) await this.#unlessGone(location, (server) => lockOut(server, location, drained));
   }
 
   /** Serves the tenant from its current location again: what it was before the freeze. */
@@ -109,19 +109,24 @@ export class Relocation {
     }
   }
 
-  /** Waits until all instances hold the tenant's requests back; returns those that did not say so in time. */
+  /**
+   * Waits until all instances that hear of changes hold the tenant's requests back; returns those that do. One that has
+   * just lost its connection hears nothing, and is not waited for.
+   */
   async #untilDrained({ slug, revision }: DirectoryEntry): Promise<readonly string[]> {
     const { clock, pool } = this.#parts;
     const deadline = clock.elapsedMilliseconds() + patienceMilliseconds;
     for (;;) {
-      const { rows } = await pool.query<{ instance: string }>(
-        `SELECT DISTINCT substr(application_name, length($1) + 1) AS instance FROM pg_stat_activity
-         WHERE datname = current_database() AND starts_with(application_name, $1)
-         EXCEPT SELECT instance FROM drained_tenants WHERE slug = $2 AND revision >= $3`,
+      const { rows } = await pool.query<{ listening: readonly string[]; drained: readonly string[] }>(
+        `SELECT ARRAY(
+           SELECT DISTINCT substr(application_name, length($1) + 1) FROM pg_stat_activity
+           WHERE datname = current_database() AND starts_with(application_name, $1)) AS listening,
+         ARRAY(SELECT instance FROM drained_tenants WHERE slug = $2 AND revision >= $3) AS drained`,
         [directoryListenerPrefix, slug, revision],
       );
-      if (rows.length === 0 || clock.elapsedMilliseconds() > deadline)
-        return rows.map(({ instance }) => instance);
+      const { listening = [], drained = [] } = rows[0] ?? {};
+      const areAll = listening.every((instance) => drained.includes(instance));
+      if (areAll || clock.elapsedMilliseconds() > deadline) return drained;
       await clock.sleep(pollMilliseconds);
     }
   }

@@ -1,6 +1,7 @@
 import { hasEnded } from "../../core/workflow/state.ts";
 import { restoreWorkflow } from "../backup/restore-workflow.ts";
 import type { RegionContext } from "../region-context.ts";
+import { settleEach } from "../settle-each.ts";
 import type { TenantOperation } from "../tenant-operation.ts";
 import { undoRest } from "../undo-rest.ts";
 
@@ -13,12 +14,13 @@ const graceSeconds = 3600;
  */
 export async function sweepOperations(context: RegionContext): Promise<void> {
   const { operations, locations, tenantData } = context;
-  const results = await Promise.allSettled(
-    (await operations.list()).map((operation) => endOperation(context, operation)),
+  await settleEach(
+    [
+      async () => settleEach(await operations.list(), (operation) => endOperation(context, operation)),
+      async () => settleEach(await locations.leftOver(graceSeconds), (location) => tenantData.drop(location)),
+    ],
+    (work) => work(),
   );
-  for (const location of await locations.leftOver(graceSeconds)) await tenantData.drop(location);
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
 }
 
 /** What a restore could not take back is taken back now: until then the tenant is held. */

@@ -1,5 +1,6 @@
 import { foundWorkflow } from "../backup/found-workflow.ts";
 import type { RegionContext } from "../region-context.ts";
+import { settleEach } from "../settle-each.ts";
 import { undoRest } from "../undo-rest.ts";
 import { signupWorkflow } from "./workflow.ts";
 
@@ -8,11 +9,8 @@ import { signupWorkflow } from "./workflow.ts";
  * that nobody's sign-up finds what is left of another's.
  */
 export async function sweepSignups(context: RegionContext): Promise<void> {
-  const results = await Promise.allSettled(
-    (await context.directory.listUnopened(context.name)).map(({ signupId }) => endSignup(context, signupId)),
-  );
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
+  const held = await context.directory.listUnopened(context.name);
+  await settleEach(held, ({ signupId }) => endSignup(context, signupId));
 }
 
 async function endSignup(context: RegionContext, id: string): Promise<void> {

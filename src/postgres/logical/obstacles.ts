@@ -1,4 +1,6 @@
 import type pg from "pg";
+import { quoteIdentifier } from "../identifier.ts";
+import { listRowTables, untellable } from "./publication.ts";
 
 /**
  * What in a schema a move can't carry, each in words with its name. Empty when there is nothing. Large objects lie
@@ -10,7 +12,11 @@ export async function findObstacles(
   roles: readonly string[],
 ): Promise<string[]> {
   const { rows } = await client.query<{ obstacle: string }>(obstaclesQuery, [schema, roles]);
-  return rows.map(({ obstacle }) => obstacle);
+  const untold = untellable(await listRowTables(client, schema)).map(
+    (table) =>
+      `the table ${quoteIdentifier(table)}, which has a generated column and no key of other columns to tell rows by`,
+  );
+  return [...rows.map(({ obstacle }) => obstacle), ...untold];
 }
 
 const obstaclesQuery = `

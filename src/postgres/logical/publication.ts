@@ -14,7 +14,9 @@ export interface RowTable {
   readonly identityIndex: string | null;
   /** An index that could tell rows: unique, checked at once, of all rows, without NULLs. The primary key's first. */
   readonly uniqueIndex: string | null;
+  /** A usable one: what tells a row must be published, and generated columns are not. */
   readonly hasPrimaryKey: boolean;
+  readonly hasGenerated: boolean;
 }
 
 /** How a table told its rows before a publication needed more. */
@@ -33,18 +35,22 @@ export async function listRowTables(client: pg.ClientBase, schema: string): Prom
 }
 
 const rowTablesQuery = `
+  WITH index AS (
+    SELECT indrelid, indisreplident, indisprimary, indimmediate, relname,
+      indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts-1])
+          AND NOT (attnotnull AND attgenerated = '')) AS tells
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid)
   SELECT class.relname AS name, class.relreplident AS identity,
     coalesce((
       SELECT json_agg(attname ORDER BY attnum) FROM pg_attribute
       WHERE attrelid = class.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''), '[]') AS columns,
-    (SELECT relname FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid
-     WHERE indrelid = class.oid AND indisreplident LIMIT 1) AS "identityIndex",
-    (SELECT relname FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid
-     WHERE indrelid = class.oid AND indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL
-       AND NOT EXISTS (
-         SELECT FROM pg_attribute WHERE attrelid = class.oid AND attnum = ANY (indkey[0:indnkeyatts-1]) AND NOT attnotnull)
+    (SELECT relname FROM index WHERE indrelid = class.oid AND indisreplident AND tells LIMIT 1) AS "identityIndex",
+    (SELECT relname FROM index WHERE indrelid = class.oid AND tells
      ORDER BY indisprimary DESC, relname LIMIT 1) AS "uniqueIndex",
-    EXISTS (SELECT FROM pg_index WHERE indrelid = class.oid AND indisprimary AND indimmediate) AS "hasPrimaryKey"
+    EXISTS (SELECT FROM index WHERE indrelid = class.oid AND indisprimary AND tells) AS "hasPrimaryKey",
+    EXISTS (SELECT FROM pg_attribute WHERE attrelid = class.oid AND attnum > 0 AND NOT attisdropped
+      AND attgenerated <> '') AS "hasGenerated"
   FROM pg_class AS class JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
   WHERE namespace.nspname = $1 AND class.relkind = 'r'
     AND NOT EXISTS (
@@ -94,11 +100,28 @@ export async function closePublication(pool: WriterPool, schema: string, name: s
   });
 }
 
+/**
+ * Tables whose old rows can't be told while they are published: only by the full row, and generated columns are no part
+ * of what is published. Postgres would refuse every UPDATE and DELETE.
+ */
+export function untellable(tables: readonly RowTable[]): string[] {
+  return tables
+    .filter((table) => table.hasGenerated && (table.identity === "f" || needsFullRow(table)))
+    .map(({ name }) => name);
+}
+
+function needsFullRow(table: RowTable): boolean {
+  return !isTold(table) && table.uniqueIndex === null;
+}
+
+/** By the key that Postgres is set to. */
+function isTold({ identity, hasPrimaryKey, identityIndex }: RowTable): boolean {
+  return (identity === "d" && hasPrimaryKey) || (identity === "i" && identityIndex !== null);
+}
+
 /** What a table needs so that its old rows can be told: nothing, mostly. */
 function identityChange(schema: string, table: RowTable): (Identity & { readonly apply: string })[] {
-  if (table.identity === "f") return [];
-  if (table.identity === "d" && table.hasPrimaryKey) return [];
-  if (table.identity === "i" && table.identityIndex !== null) return [];
+  if (table.identity === "f" || isTold(table)) return [];
   const wanted = table.uniqueIndex === null ? "FULL" : `USING INDEX ${quoteIdentifier(table.uniqueIndex)}`;
   return [
     {

@@ -227,6 +227,25 @@ test("what can't be carried is named", async () => {
   expect(await findObstacles(moved.copy, moved.target.schema, [])).toHaveLength(3);
 });
 
+test("a table is told by no generated column, and named when nothing else tells it", async () => {
+  moved = await createMovedSchema(`
+    CREATE TABLE keyed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED);
+    CREATE TABLE other_key (a int, g int GENERATED ALWAYS AS (a * 2) STORED PRIMARY KEY, b int NOT NULL UNIQUE);
+    CREATE TABLE loose (a int, g int GENERATED ALWAYS AS (a * 2) VIRTUAL);
+    CREATE TABLE by_itself (a int, g int GENERATED ALWAYS AS (a * 2) STORED PRIMARY KEY);`);
+  const { original, source } = moved;
+  const because = "which has a generated column and no key of other columns to tell rows by";
+  expect(await findObstacles(original, source.schema, [])).toEqual([
+    `the table "by_itself", ${because}`,
+    `the table "loose", ${because}`,
+  ]);
+  await original.query("DROP TABLE loose, by_itself");
+  await openPublication(source);
+  await original.query("INSERT INTO keyed VALUES (1, 1); UPDATE keyed SET a = 2; DELETE FROM keyed");
+  await original.query("INSERT INTO other_key VALUES (1, DEFAULT, 1); UPDATE other_key SET a = 2");
+  await closePublication(source.pool, source.schema, source.name);
+});
+
 describe("a copy under load", () => {
   const ledger = `CREATE TABLE ledger (id int PRIMARY KEY, writer int, v int DEFAULT 0);
     CREATE TABLE loose (writer int, v int); CREATE TABLE big (id int PRIMARY KEY, t text)`;

@@ -64,9 +64,14 @@ export async function dismissMover(client: pg.ClientBase, owner: string, id: str
   if ((rowCount ?? 0) > 0) await client.query(`REVOKE ${moverRole} FROM ${quoteIdentifier(owner)}`);
 }
 
-/** How far the source's changes are in the target; `undefined` before the first copy is whole. */
+/**
+ * How far the source's changes are in the target; `undefined` before the first copy is whole. Waits for a commit that a
+ * killed process had sent.
+ */
 export async function readProgress(client: pg.ClientBase, id: string): Promise<Lsn | undefined> {
-  const { rows } = await client.query<{ lsn: string }>(`SELECT lsn::text AS lsn FROM ${progressTable(id)}`);
+  const { rows } = await client.query<{ lsn: string }>(
+    `SELECT lsn::text AS lsn FROM ${progressTable(id)} FOR UPDATE`,
+  );
   return rows[0] && parseLsn(rows[0].lsn);
 }
 

@@ -51,7 +51,9 @@ function storageStatements({ stack, bucket, keyArn, registryTable }: ControllerS
     statement(
       "Objects",
       ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
-      ["releases/*", "tenants/*", "backups/*"].map((key) => stack.bucketArn(bucket, key)),
+      ["releases/*", "tenants/*", "backups/*", "imports/*", "closed/*"].map((key) =>
+        stack.bucketArn(bucket, key),
+      ),
     ),
     statement("KeyRotation", ["kms:RotateKeyOnDemand", "kms:ListKeyRotations"], [keyArn]),
     statement("RegistryDeletion", ["dynamodb:DeleteItem"], [stack.arn("dynamodb", `table/${registryTable}`)]),
