@@ -103,6 +103,34 @@ describe.concurrent("a move that is killed at every step", () => {
     600_000,
   );
 
+  it("is taken back when a table was made while the rows were copied", async () => {
+    const place = await MovePlace.open();
+    try {
+      const to = { region: "eu-north-1", plan: "starter" };
+      const wish = { slug: "builder", from, to, attempt: 1, fails: false };
+      await place.run("make", wish);
+      // Too many rows to be compared while the tenant waits.
+      const fill = "INSERT INTO entries SELECT g, repeat(md5(g::text), 60) FROM generate_series(1, 6000) g";
+      await place.inside("builder", (client) => client.query(fill));
+      const hasCopied = async () =>
+        (await place.directory.pool.query("SELECT FROM points WHERE point = 'before follow'")).rowCount === 1;
+      let end = await place.run("move", wish);
+      for (let isBuilt = false; end.signal === "SIGKILL"; end = await place.run("move", wish)) {
+        if (isBuilt || !(await hasCopied())) continue;
+        await place.inside("builder", (client) => client.query("CREATE TABLE late (id int PRIMARY KEY)"));
+        isBuilt = true;
+      }
+      expect(JSON.parse(end.output)).toMatchObject({
+        state: "failed",
+        error: expect.stringContaining("were changed while its rows were copied"),
+      });
+      expect(await place.home("builder")).toEqual({ ...from, state: "active" });
+      expect(await place.write("builder", 1_000_000)).toBe(true);
+    } finally {
+      await place.dispose();
+    }
+  }, 300_000);
+
   it.each(places)(
     "is swept away on the way to %s when nobody takes it back",
     async (_, to) => {

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { DeathGround } from "../../../test/support/death-ground.ts";
-import { asTenant, openRegionProgram, outcomeOf, untilEnded } from "../../../test/support/region-program.ts";
+import {
+  asTenant,
+  makeTenantData,
+  openRegionProgram,
+  outcomeOf,
+  untilEnded,
+} from "../../../test/support/region-program.ts";
 import { fault } from "../../core/error.ts";
 import type { Isolation } from "../../core/tenant/tenant.ts";
 import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
@@ -81,13 +87,10 @@ describe("a restore", () => {
   }
 
   async function addTenant(slug: string, isolation: "schema" | "database"): Promise<StoredLocation> {
-    const { directory, locations, tenantData, pool } = context;
+    const { directory, pool } = context;
     const plan = plans[isolation];
     await directory.reserve({ slug, region: "eu-west-1", plan, isolation, signupId: slug });
-    const location = await locations.insert({ slug, isolation, server: "shared-1", migrations: "m1" });
-    await tenantData.create(location, "own");
-    const schemaVersion = await tenantData.migrate(location, context.release().migrations);
-    await directory.place(slug, { server: location.server, schemaVersion });
+    const location = await makeTenantData(context, { slug, isolation });
     await copyEntries(pool, [await directory.apply(slug, "activate")]);
     await pool.query(
       "INSERT INTO profiles (slug, name, administrator_email) VALUES ($1, $1, 'a@b.example')",

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { fault } from "../../core/error.ts";
 import { compareRows } from "../../postgres/logical/initial-copy.ts";
+import { listRowTables, type RowTable } from "../../postgres/logical/publication.ts";
 import type { Pump } from "../../postgres/logical/pump.ts";
 import { restoreRelaxed } from "../../postgres/logical/relaxations.ts";
 import { connectToSource, type Source } from "../../postgres/logical/source.ts";
@@ -33,7 +34,8 @@ interface Parts {
   readonly target: Target;
   readonly reader: pg.Client;
   readonly writer: pg.Client;
-  readonly checker: pg.Client;
+  /** Look at the tables' definitions, while the others look at their rows. */
+  readonly checkers: { readonly source: pg.Client; readonly target: pg.Client };
   readonly isSmall: boolean;
 }
 
@@ -58,12 +60,12 @@ export class LastChanges implements AsyncDisposable {
     const opened = await Promise.allSettled([
       connectToSource(source),
       connectToTarget(target),
+      connectToSource(source),
       connectToTarget(target),
     ]);
-    const [reader, writer, checker] = opened.flatMap((each) =>
-      each.status === "fulfilled" ? [each.value] : [],
-    );
-    if (reader && writer && checker)
+    const clients = opened.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    const [reader, writer, ofSource, ofTarget] = clients;
+    if (reader && writer && ofSource && ofTarget)
       return new LastChanges({
         id: input.id,
         verification,
@@ -72,10 +74,10 @@ export class LastChanges implements AsyncDisposable {
         target,
         reader,
         writer,
-        checker,
+        checkers: { source: ofSource, target: ofTarget },
         isSmall,
       });
-    await Promise.all([reader, writer, checker].map((client) => client?.end()));
+    await Promise.all(clients.map((client) => client.end()));
     throw opened.find((each) => each.status === "rejected")?.reason;
   }
 
@@ -99,9 +101,16 @@ export class LastChanges implements AsyncDisposable {
   }
 
   async #checkStructure(structure: string | undefined): Promise<void> {
-    const { checker, target } = this.#parts;
-    if ((await schemaFingerprint(checker, target.schema)) !== structure)
+    const { checkers, source, target } = this.#parts;
+    const [original, fingerprint] = await Promise.all([
+      listRowTables(checkers.source, source.schema),
+      schemaFingerprint(checkers.target, target.schema),
+    ]);
+    if (fingerprint !== structure)
       throw fault("E_MOVE_FAILED", "The tables of the new place are not what they were when it was made.");
+    // One that was made meanwhile is in no publication. The whole definition would not do: the publication changed it.
+    if (shapeOf(original) !== shapeOf(await listRowTables(checkers.target, target.schema)))
+      throw fault("E_MOVE_FAILED", "The tenant's tables were changed while its rows were copied.");
   }
 
   async #checkRows(): Promise<void> {
@@ -112,7 +121,13 @@ export class LastChanges implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { reader, writer, checker } = this.#parts;
-    await Promise.all([reader, writer, checker].map((client) => client.end().catch(() => {})));
+    const { reader, writer, checkers } = this.#parts;
+    const clients = [reader, writer, checkers.source, checkers.target];
+    await Promise.all(clients.map((client) => client.end().catch(() => {})));
   }
+}
+
+/** What rows there can be. */
+function shapeOf(tables: readonly RowTable[]): string {
+  return JSON.stringify(tables.map(({ name, columns }) => [name, columns.toSorted()]));
 }

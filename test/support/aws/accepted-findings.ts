@@ -13,7 +13,7 @@ const place = "[a-z0-9-]+:123456789012";
 /** The wildcards in the roles' policies; every action is named in full. */
 const wildcards: readonly AcceptedFinding[] = [
   {
-    rule: arn("s3:::bookshop-[a-z0-9-]+/(rowhouse|releases|tenants|backups)/\\*"),
+    rule: arn("s3:::bookshop-[a-z0-9-]+/(rowhouse|releases|tenants|backups|imports|closed)/\\*"),
     resource: /\/(Role(App|Worker|Controller|ControlPlane|Replication)|PolicyController)$/,
     reason: "All objects below one folder of the own bucket, or of the recovery region's.",
   },
