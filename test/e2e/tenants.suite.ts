@@ -201,7 +201,7 @@ export function tenantsSuite<System extends TestSystem>(
         { status: 201, body: expect.stringContaining('"race"') },
         ...Array.from({ length: 5 }, () => taken),
       ]);
-    });
+    }, 120_000);
 
     it("signs up once for one idempotency key", async () => {
       const body = {
@@ -233,7 +233,7 @@ export function tenantsSuite<System extends TestSystem>(
       };
       expect(steps.find((step) => step.name === "notify-crm")?.state).toBe("not-configured");
       expect(steps.find((step) => step.name === "activate")?.state).toBe("done");
-    });
+    }, 120_000);
 
     it("keeps the welcome mail in the region's outbox", async () => {
       const response = await system.api("/v1/mail?tenant=once");
