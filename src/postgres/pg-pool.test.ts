@@ -73,3 +73,17 @@ test("lets those stand still who ask after the end", async () => {
   await new Promise((resolve) => setImmediate(resolve));
   expect(settled).toBe(false);
 });
+
+test("a connection that breaks while somebody has it fails at its next statement, and is replaced", async () => {
+  const pool = open([database]);
+  const client = await pool.connect();
+  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  // Without a listener of its own this error would end the process.
+  const broken = new Promise((resolve) => client.once("end", resolve));
+  await database.pool.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid]);
+  await broken;
+  await expect(client.query("SELECT 1")).rejects.toThrow();
+  client.release();
+  expect((await pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  await pool.end();
+});

@@ -46,6 +46,8 @@ function clientClass(options: ConnectOptions): typeof pg.Client {
   return class WriterClient extends pg.Client {
     constructor(config?: pg.ClientConfig) {
       super(config);
+      // One that breaks between two statements of whoever has it must not end the process either: the next one fails.
+      this.on("error", () => {});
       prepareStatements(this);
     }
 
