@@ -10,7 +10,7 @@ import { prepareDns } from "../../src/embedded/dns.ts";
 import { prepareMail } from "../../src/embedded/mail.ts";
 import { prepareQueues } from "../../src/embedded/queues.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
-import type { RegionProgramOptions, SagaOutcome } from "./region-program.ts";
+import { openRegionProgram, type RegionProgramOptions, type SagaOutcome } from "./region-program.ts";
 
 /** The end of a process. */
 export interface ProcessEnd {
@@ -59,6 +59,7 @@ export class DeathGround {
   readonly directory: TestDatabase;
   readonly region: TestDatabase;
   readonly folder: string;
+  readonly #closing: (() => Promise<void>)[] = [];
 
   private constructor(directory: TestDatabase, region: TestDatabase, folder: string) {
     this.directory = directory;
@@ -79,6 +80,31 @@ export class DeathGround {
       END $$;
       CREATE TRIGGER note_roles AFTER INSERT ON data_locations FOR EACH ROW EXECUTE FUNCTION note_roles()`);
     return new DeathGround(directory, region, await mkdtemp(join(tmpdir(), "rowhouse-deaths-")));
+  }
+
+  /** The region in this process, with its workflow engine not yet launched; it is closed by {@link dispose}. */
+  async openRegion(parts: Pick<RegionProgramOptions, "slug"> & { readonly tables: string }) {
+    const program = await openRegionProgram(
+      {
+        ...{ node: inject("postgres"), folder: this.folder, slug: parts.slug },
+        ...{ directoryDatabase: this.directory.name, regionDatabase: this.region.name },
+        config: {
+          app: "./app.ts",
+          domain: "shop.example",
+          regions: { "eu-west-1": { jurisdiction: "EU", zones: ["a", "b"] } },
+          plans: { starter: { isolation: "schema" }, business: { isolation: "database" } },
+        },
+      },
+      { name: "eu-west-1", tables: parts.tables },
+    );
+    const { platform, tenantData, administration, pool, directoryPool } = program;
+    this.#closing.push(async () => {
+      await platform.workflows.stop();
+      await tenantData.close();
+      await administration.close();
+      await Promise.all([pool.end(), directoryPool.end()]);
+    });
+    return program;
   }
 
   /** Starts the program again and again until one comes to its end: what it printed, and how many died before. */
@@ -115,6 +141,7 @@ export class DeathGround {
   }
 
   async dispose(): Promise<void> {
+    for (const close of this.#closing) await close();
     await Promise.all([this.directory.drop(), this.region.drop()]);
     await rm(this.folder, { recursive: true, force: true });
   }

@@ -1,12 +1,6 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DeathGround } from "../../../test/support/death-ground.ts";
-import {
-  asTenant,
-  makeTenantData,
-  openRegionProgram,
-  outcomeOf,
-  untilEnded,
-} from "../../../test/support/region-program.ts";
+import { asTenant, makeTenantData, outcomeOf, untilEnded } from "../../../test/support/region-program.ts";
 import { fault } from "../../core/error.ts";
 import type { Isolation } from "../../core/tenant/tenant.ts";
 import type { WorkflowDefinition, WorkflowStep } from "../../ports/workflows.ts";
@@ -27,42 +21,23 @@ describe("a restore", () => {
   let startRestore: ReturnType<typeof backupControl>["startRestore"];
   /** Steps and undos that throw instead of doing their work. */
   let broken: Readonly<Partial<Record<string, () => never>>> = {};
-  const cleanUp: (() => Promise<unknown>)[] = [];
 
   beforeAll(async () => {
     ground = await DeathGround.open();
-    const opened = await openRegionProgram(
-      {
-        ...{ node: inject("postgres"), folder: ground.folder, slug: "restores" },
-        ...{ directoryDatabase: ground.directory.name, regionDatabase: ground.region.name },
-        config: {
-          app: "./app.ts",
-          domain: "shop.example",
-          regions: { "eu-west-1": { jurisdiction: "EU", zones: ["a", "b"] } },
-          plans: { starter: { isolation: "schema" }, business: { isolation: "database" } },
-        },
-      },
-      { name: "eu-west-1", tables: "CREATE TABLE books (title text PRIMARY KEY)" },
-    );
-    context = opened;
-    const { workflows } = opened.platform;
+    context = await ground.openRegion({
+      slug: "restores",
+      tables: "CREATE TABLE books (title text PRIMARY KEY)",
+    });
+    const { workflows } = context.platform;
     const register = workflows.register.bind(workflows);
     workflows.register = (definition) => register(breakable(definition));
-    ({ startRestore } = backupControl(opened));
+    ({ startRestore } = backupControl(context));
     await workflows.launch();
-    cleanUp.push(
-      () => workflows.stop(),
-      () => opened.tenantData.close(),
-      () => opened.administration.close(),
-      () => opened.pool.end(),
-      () => opened.directoryPool.end(),
-    );
   }, 60_000);
   afterAll(async () => {
     broken = {};
     for (const slug of ["schema", "database", "held"])
       for (const location of await context.locations.findEvery(slug)) await context.tenantData.drop(location);
-    for (const close of cleanUp) await close();
     await ground.dispose();
   }, 60_000);
 

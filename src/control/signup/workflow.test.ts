@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DeathGround } from "../../../test/support/death-ground.ts";
-import { openRegionProgram, untilEnded } from "../../../test/support/region-program.ts";
+import { untilEnded } from "../../../test/support/region-program.ts";
 import { fault } from "../../core/error.ts";
 import type { WorkflowDefinition } from "../../ports/workflows.ts";
 import type { RegionContext } from "../region-context.ts";
@@ -10,40 +10,15 @@ import { type SignupWorkflowInput, signupWorkflow } from "./workflow.ts";
 describe("sign-ups of a region", () => {
   let ground: DeathGround;
   let context: RegionContext;
-  const cleanUp: (() => Promise<unknown>)[] = [];
 
   beforeAll(async () => {
     ground = await DeathGround.open();
-    const place = { node: inject("postgres"), folder: ground.folder };
-    const opened = await openRegionProgram(
-      {
-        ...place,
-        directoryDatabase: ground.directory.name,
-        regionDatabase: ground.region.name,
-        slug: "race",
-        config: {
-          app: "./app.ts",
-          domain: "shop.example",
-          regions: { "eu-west-1": { jurisdiction: "EU", zones: ["a", "b"] } },
-          plans: { starter: { isolation: "schema" } },
-        },
-      },
-      { name: "eu-west-1", tables: "CREATE TABLE books (title text)" },
-    );
-    context = opened;
-    const { workflows } = opened.platform;
-    workflows.register(failingSignup(opened));
+    context = await ground.openRegion({ slug: "signups", tables: "CREATE TABLE books (title text)" });
+    const { workflows } = context.platform;
+    workflows.register(failingSignup(context));
     await workflows.launch();
-    cleanUp.push(
-      () => workflows.stop(),
-      () => opened.tenantData.close(),
-      () => opened.administration.close(),
-      () => opened.pool.end(),
-      () => opened.directoryPool.end(),
-    );
   });
   afterAll(async () => {
-    for (const close of cleanUp) await close();
     await ground.dispose();
   });
 
