@@ -1,7 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { defineConfig } from "vitest/config";
 
-const shared = { testTimeout: 30_000, hookTimeout: 60_000, pool: "forks", maxWorkers: 2 } as const;
+const shared = {
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  pool: "forks",
+  maxWorkers: 2,
+  // What comes about by itself may take its time on a busy machine: a poll ends as soon as it has.
+  expect: { poll: { timeout: 15_000 } },
+} as const;
 
 /** Why the tests against the AWS emulator can't run here; where CI is set they must. */
 function whyWithoutAws(): string | undefined {

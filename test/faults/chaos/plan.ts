@@ -49,7 +49,7 @@ export interface Lane {
 export interface PlanOptions {
   readonly seed: number;
   readonly slugs: readonly string[];
-  /** Of the whole run; nothing is begun later. */
+  /** Of the whole run, if the machine is quick: pauses of so long are planned. */
   readonly seconds: number;
   /** Those that this build of Rowhouse can do. */
   readonly kinds: readonly ActionKind[];

@@ -14,6 +14,8 @@ import { createWorld, type World } from "./world.ts";
 export interface ChaosOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Goes on beyond its seconds until so many were done: a slow machine needs longer for as much. */
+  readonly leastActions?: number | undefined;
   readonly tenants: number;
   /** By default that of a block of ports that nobody else takes. */
   readonly basePort?: number | undefined;
@@ -50,7 +52,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const endsAt = world.now() + options.seconds * 1000;
     const slugs = world.tenants.map(({ slug }) => slug);
     const lanes = planActions({ ...options, slugs });
-    await Promise.all(lanes.map((lane) => perform(stage, lane, { endsAt, actions, print })));
+    const isOver = () => world.now() > endsAt && actions.length >= (options.leastActions ?? 0);
+    await Promise.all(lanes.map((lane) => perform(stage, lane, { isOver, actions, print })));
     problems.push(
       ...actions.filter(({ isBroken }) => isBroken).map(({ kind, detail }) => `${kind}: ${detail}`),
     );
@@ -81,12 +84,12 @@ async function unforeseen({ system }: World): Promise<string[]> {
 async function perform(
   stage: Stage,
   lane: Lane,
-  run: { readonly endsAt: number; readonly actions: Done[]; readonly print: (line: string) => void },
+  run: { readonly isOver: () => boolean; readonly actions: Done[]; readonly print: (line: string) => void },
 ): Promise<void> {
   const { world } = stage;
   for (const action of lane.actions) {
     await pause(action.pauseMilliseconds);
-    if (world.now() > run.endsAt) return;
+    if (run.isOver()) return;
     const from = world.now();
     const told = await performers[action.kind](stage, action).then(
       (detail) => ({ detail, isBroken: false }),
