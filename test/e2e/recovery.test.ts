@@ -9,6 +9,7 @@ import { loseRegion, processesOfRegion } from "../support/lost-region.ts";
 import { createSystem, repository, type System } from "../support/system.ts";
 
 const slugs = ["north", "south", "big"] as const;
+const ofGone = ["--plan", "starter", "--email", "o@gone.example"];
 const patience = { timeout: 60_000, interval: 100 };
 
 describe.runIf(process.platform === "linux")("a region that is lost", () => {
@@ -28,6 +29,8 @@ describe.runIf(process.platform === "linux")("a region that is lost", () => {
         ...["tenant", "create", slug, "--name", `${slug} Ltd`, "--region", "eu-west-1", "--plan", plan],
         ...["--email", `o@${slug}.example`],
       );
+    await system.json("tenant", "create", "gone", "--name", "Gone", "--region", "eu-west-1", ...ofGone);
+    await system.json("tenant", "close", "gone", "--yes");
   }, 180_000);
   afterAll(() => system.dispose(), 120_000);
 
@@ -139,6 +142,13 @@ describe.runIf(process.platform === "linux")("a region that is lost", () => {
     const again = await system.json<FailOverOutcome>("region", "fail-over", "eu-west-1", "--yes");
     expect(again).toEqual(outcome);
   }, 120_000);
+
+  it("took the last exports of closed tenants along", async () => {
+    const file = join(system.stateDirectory, "gone.zip");
+    await system.json("tenant", "export", "gone", "--to", file);
+    expect((await readFile(file)).subarray(0, 2).toString()).toBe("PK");
+    expect(await system.json("tenant", "certificate", "gone")).toMatchObject({ genuine: true });
+  }, 60_000);
 
   it("can't serve when it is started again, and takes no sign-up", async () => {
     await system.cli("down");

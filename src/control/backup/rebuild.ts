@@ -10,6 +10,7 @@ import {
   recordKey,
 } from "../../core/backup/key.ts";
 import type { Objects } from "../../ports/objects.ts";
+import { everyObject } from "../every-object.ts";
 import type { RegionContext } from "../region-context.ts";
 import { catalogueOf } from "./source.ts";
 
@@ -64,12 +65,4 @@ export async function sweepObjects({
 /** The id of the backup that an object under the prefix of all backups belongs to. */
 function idOf(key: string): string {
   return key.split("/")[2] ?? "";
-}
-
-async function* everyObject(objects: Pick<Objects, "list">, prefix: string) {
-  for (let after: string | undefined = ""; after !== undefined; ) {
-    const page: Awaited<ReturnType<Objects["list"]>> = await objects.list({ prefix, after });
-    yield* page.objects;
-    after = page.next;
-  }
 }

@@ -92,21 +92,22 @@ export class Closings {
     return rows[0]?.kept ?? value;
   }
 
-  /** Those whose last export is to go by now. */
-  async withExpiredExport(): Promise<Closing[]> {
-    const { rows } = await this.#pool.query<ClosingRow>(
-      `SELECT * FROM closings WHERE export_deleted_at IS NULL AND export->>'kept' = 'true'
-         AND (export->>'until')::timestamptz <= $1 ORDER BY slug`,
-      [this.#clock.now()],
+  /** Where the last exports lie that are kept, by their tenants. */
+  async keptExports(): Promise<{ readonly slug: string; readonly key: string }[]> {
+    const { rows } = await this.#pool.query<{ slug: string; key: string }>(
+      `SELECT slug, export->>'key' AS key FROM closings
+       WHERE export_deleted_at IS NULL AND export->>'kept' = 'true' ORDER BY slug`,
     );
-    return rows.map(toClosing);
+    return rows;
   }
 
-  async markExportDeleted(slug: string): Promise<void> {
-    await this.#pool.query("UPDATE closings SET export_deleted_at = $2 WHERE slug = $1", [
-      slug,
-      this.#clock.now(),
-    ]);
+  /** The last exports whose time was over at `at` are gone. */
+  async markExportsDeleted(at: Date): Promise<void> {
+    await this.#pool.query(
+      `UPDATE closings SET export_deleted_at = $1 WHERE export_deleted_at IS NULL AND export->>'kept' = 'true'
+         AND (export->>'until')::timestamptz <= $1`,
+      [at],
+    );
   }
 }
 

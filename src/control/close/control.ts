@@ -4,11 +4,12 @@ import { transition } from "../../core/tenant/lifecycle.ts";
 import { hasEnded } from "../../core/workflow/state.ts";
 import type { WorkflowExecution } from "../../ports/workflows.ts";
 import type { RegionContext } from "../region-context.ts";
+import { settleEach } from "../settle-each.ts";
 import { TenantWorkflows } from "../tenant-workflows.ts";
 import { Closings } from "./closings.ts";
 import { leftoversOf } from "./elsewhere.ts";
-import { sweepFinalExports } from "./final-export.ts";
 import { isGenuine } from "./signature.ts";
+import { sweepFinalExports } from "./sweep-final-exports.ts";
 import { type CloseInput, closeWorkflow, closeWorkflowName } from "./workflow.ts";
 
 /** A certificate with what became of it since. */
@@ -85,10 +86,21 @@ export function closeControl(context: RegionContext): CloseControl {
 
 /** Goes on with closings that failed, and ends what is kept for a while only: last exports, sign-ups that failed. */
 export async function sweepClosings(context: RegionContext): Promise<void> {
-  const { pool, platform, name } = context;
+  const { pool, platform } = context;
   const closings = new Closings({ pool, clock: platform.clock });
-  await sweepFinalExports(context, closings);
-  await new TenantWorkflows({ pool, ...platform }).sweep();
+  await settleEach(
+    [
+      () => sweepFinalExports(context, closings),
+      () => new TenantWorkflows({ pool, ...platform }).sweep(),
+      () => beginAnew(context, closings),
+    ],
+    (sweep) => sweep(),
+  );
+}
+
+/** Goes on with the closings that failed, if their pause is over. */
+async function beginAnew(context: RegionContext, closings: Closings): Promise<void> {
+  const { pool, platform, name } = context;
   const { rows } = await pool.query<{ slug: string }>(
     `SELECT slug FROM tenants LEFT JOIN closings USING (slug)
      WHERE region = $1 AND state = 'closing'

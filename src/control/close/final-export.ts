@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { Readable } from "node:stream";
 import type { FinalExport } from "../../core/closing/certificate.ts";
+import { finalExportKey } from "../../core/closing/final-export-key.ts";
 import { durationSeconds } from "../../core/config/duration.ts";
 import { fault } from "../../core/error.ts";
 import type { DirectoryEntry } from "../../core/tenant/tenant.ts";
@@ -9,12 +10,8 @@ import { addressOf, archivedTenant } from "../backup/source.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
 import { Closings } from "./closings.ts";
+import { copyFinalExport } from "./copy-final-export.ts";
 import { isPassing, reasonOf } from "./measure.ts";
-
-/** Where what is kept of a closed tenant lies: a slug may be used again one day, its time of birth not. */
-function closedPrefix(slug: string, createdAt: Date): string {
-  return `closed/${slug}-${createdAt.getTime()}/`;
-}
 
 /**
  * Keeps a last export in the region's bucket, encrypted as backups are, or says why there is none. Done once: a later
@@ -42,10 +39,12 @@ async function makeExport(context: RegionContext, slug: string): Promise<FinalEx
   const entry = await directory.find(slug);
   if (!entry) return { kept: false, reason: "The directory does not know the tenant." };
   try {
-    const key = `${closedPrefix(slug, entry.createdAt)}archive`;
+    const until = new Date(platform.clock.now().getTime() + keepSeconds * 1000);
+    const key = finalExportKey(slug, until);
     const stored = await writeExport(context, entry, key);
-    const until = new Date(platform.clock.now().getTime() + keepSeconds * 1000).toISOString();
-    return { kept: true, key, ...stored, until };
+    // The sweep copies what could not be copied now, and says why it can't.
+    await copyFinalExport(context, slug, key).catch(() => {});
+    return { kept: true, key, ...stored, until: until.toISOString() };
   } catch (error) {
     if (isPassing(error)) throw error;
     return { kept: false, reason: reasonOf(error) };
@@ -95,14 +94,11 @@ export async function readFinalExport(
   const kept = closing?.export;
   if (!kept?.kept || closing?.exportDeletedAt) throw fault("E_NOT_FOUND", `No export of "${slug}" is kept.`);
   const { objects, keys } = context.platform;
+  if (!(await objects.head(kept.key)))
+    throw fault(
+      "E_NOT_FOUND",
+      `The last export of "${slug}" was lost with the region that it was closed in.`,
+    );
   const archive = await decryptArchive(await archiveInObject(objects, kept.key), { keys, slug });
   return archive.read(0, archive.size);
-}
-
-/** Deletes the last exports whose time is over. */
-export async function sweepFinalExports(context: RegionContext, closings: Closings): Promise<void> {
-  for (const { slug, export: kept } of await closings.withExpiredExport()) {
-    if (kept?.kept) await context.platform.objects.purge(kept.key.slice(0, kept.key.lastIndexOf("/") + 1));
-    await closings.markExportDeleted(slug);
-  }
 }

@@ -1,5 +1,6 @@
 import { filesPrefix } from "../../core/tenant/file-key.ts";
 import type { ListedObject } from "../../ports/objects.ts";
+import { everyObject } from "../every-object.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { ArrivalControl } from "./arrival.ts";
 
@@ -48,17 +49,9 @@ async function* listChanged(
   slug: string,
   sent: Map<string, string>,
 ): AsyncGenerator<ListedObject> {
-  let after: string | undefined;
-  do {
-    const page = await platform.objects.list({
-      prefix: filesPrefix(slug),
-      ...(after === undefined ? {} : { after }),
-    });
-    for (const object of page.objects) {
-      const isSame = sent.get(object.key) === object.etag;
-      sent.delete(object.key);
-      if (!isSame) yield object;
-    }
-    after = page.next;
-  } while (after !== undefined);
+  for await (const object of everyObject(platform.objects, filesPrefix(slug))) {
+    const isSame = sent.get(object.key) === object.etag;
+    sent.delete(object.key);
+    if (!isSame) yield object;
+  }
 }

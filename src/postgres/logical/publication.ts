@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { fault } from "../../core/error.ts";
 import { quoteIdentifier, quoteLiteral } from "../identifier.ts";
 import type { WriterPool } from "../pool.ts";
 import { qualifiedName } from "../tables.ts";
@@ -27,6 +28,7 @@ interface Identity {
 
 /** While tables wait for their lock, everyone behind waits too. */
 const lockTimeoutMilliseconds = 2000;
+const lockNotAvailable = "55P03";
 
 /** The schema's tables in the order of their names' bytes. */
 export async function listRowTables(client: pg.ClientBase, schema: string): Promise<RowTable[]> {
@@ -59,13 +61,12 @@ const rowTablesQuery = `
 
 /**
  * Publishes all tables of the schema. A table without a primary key is told by another unique index, or by its full
- * rows, as long as the publication is there. Repeating it makes it anew.
+ * rows, as long as the publication is there. Repeating it makes it anew. @throws E_DATABASE_BUSY
  */
 export async function openPublication(source: Source): Promise<void> {
   const { pool, schema, name } = source;
   await closePublication(pool, schema, name);
-  await pool.transaction(async (client) => {
-    await client.query(`SET LOCAL lock_timeout = ${lockTimeoutMilliseconds}`);
+  await withinLockTimeout(pool, async (client) => {
     const tables = await listRowTables(client, schema);
     const changes = tables.flatMap((table) => identityChange(schema, table));
     for (const { apply } of changes) await client.query(apply);
@@ -81,15 +82,14 @@ export async function openPublication(source: Source): Promise<void> {
   });
 }
 
-/** Takes {@link openPublication} back; one that is not there is no error. */
+/** Takes {@link openPublication} back; one that is not there is no error. @throws E_DATABASE_BUSY */
 export async function closePublication(pool: WriterPool, schema: string, name: string): Promise<void> {
-  await pool.transaction(async (client) => {
+  await withinLockTimeout(pool, async (client) => {
     const { rows } = await client.query<{ comment: string | null }>(
       "SELECT obj_description(oid, 'pg_publication') AS comment FROM pg_publication WHERE pubname = $1",
       [name],
     );
     if (!rows[0]) return;
-    await client.query(`SET LOCAL lock_timeout = ${lockTimeoutMilliseconds}`);
     await client.query(`DROP PUBLICATION ${quoteIdentifier(name)}`);
     const identities = JSON.parse(rows[0].comment ?? "[]") as readonly Identity[];
     const there = new Set((await listRowTables(client, schema)).map((table) => table.name));
@@ -98,6 +98,24 @@ export async function closePublication(pool: WriterPool, schema: string, name: s
       await client.query(`ALTER TABLE ${qualifiedName(schema, table)} REPLICA IDENTITY ${restore}`);
     }
   });
+}
+
+/** @throws E_DATABASE_BUSY when a table stays locked: another attempt may find it free */
+async function withinLockTimeout(
+  pool: WriterPool,
+  work: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  try {
+    await pool.transaction(async (client) => {
+      await client.query(`SET LOCAL lock_timeout = ${lockTimeoutMilliseconds}`);
+      await work(client);
+    });
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== lockNotAvailable) throw cause;
+    throw fault("E_DATABASE_BUSY", "A table of the tenant stays locked by a transaction that is open.", {
+      cause,
+    });
+  }
 }
 
 /**

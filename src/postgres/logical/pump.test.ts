@@ -346,6 +346,6 @@ describe("a copy under load", () => {
     await dropSlot(moved.source.pool, moved.source.name);
     const last = await Pump.resume(moved);
     if (last) pumps.push(last);
-    await expect(last?.catchUp()).rejects.toMatchObject({ code: "E_DATABASE_UNAVAILABLE" });
+    await expect(last?.catchUp()).rejects.toThrow(/no slot for the move any more/);
   });
 });

@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
-import { fault, RowhouseError } from "../../core/error.ts";
 import { Applier } from "./applier.ts";
 import { ChangeStream, type Frame } from "./change-stream.ts";
 import { type CopiedRows, compareRows, copyRows, emptyTarget, readAt, readerCount } from "./initial-copy.ts";
 import { setAside } from "./set-aside.ts";
-import { connectForReplication, createSlot, endReader } from "./slot.ts";
+import { connectForReplication, createSlot, endReader, slotFault } from "./slot.ts";
 import type { Source } from "./source.ts";
 import { Spool } from "./spool.ts";
 import { connectToTarget, readProgress, type Target } from "./target.ts";
@@ -125,7 +124,7 @@ export class Pump {
 
   /** Resolves when all that was committed at the source before the call is committed in the copy. */
   async catchUp(): Promise<void> {
-    if (this.#failure !== undefined) throw asFault(this.#failure);
+    if (this.#failure !== undefined) throw slotFault(this.#failure);
     const mark = randomUUID();
     const reached = new Promise<void>((resolve, reject) => this.#waiters.set(mark, { resolve, reject }));
     // Whoever asks learns of a failure by the promise; until then nobody may.
@@ -175,7 +174,7 @@ export class Pump {
 
   #fail(error: unknown): void {
     this.#failure ??= error;
-    for (const waiter of this.#waiters.values()) waiter.reject(asFault(this.#failure));
+    for (const waiter of this.#waiters.values()) waiter.reject(slotFault(this.#failure));
     this.#waiters.clear();
   }
 }
@@ -183,11 +182,4 @@ export class Pump {
 /** Of a commit, which ends a transaction. */
 function isCommit(frame: Frame): boolean {
   return frame.type === "message" && frame.bytes[0] === commitLetter;
-}
-
-/** What stopped the pump, unless it is told already, is a connection or the slot: another pump may go on. */
-function asFault(error: unknown): unknown {
-  return error instanceof RowhouseError
-    ? error
-    : fault("E_DATABASE_UNAVAILABLE", "The copying of changes stopped.", { cause: error });
 }

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { fault, RowhouseError } from "../../core/error.ts";
 import type { WriterPool } from "../pool.ts";
 import { type Lsn, parseLsn } from "./lsn.ts";
 import { connectToSource, type Source } from "./source.ts";
@@ -24,14 +25,40 @@ export function connectForReplication(source: Source): Promise<pg.Client> {
   });
 }
 
-/** Makes the slot. Another one of its name is dropped first. */
+/**
+ * Makes the slot. Another one of its name is dropped first.
+ * @throws E_MOVE_FAILED when the server has no slot left, or a transaction there does not end
+ */
 export async function createSlot(replication: pg.Client, source: Source): Promise<StartingPoint> {
   await dropSlot(source.pool, source.name);
-  const { rows } = await replication.query<{ consistent_point: string; snapshot_name: string }>(
-    `CREATE_REPLICATION_SLOT "${source.name}" LOGICAL pgoutput (SNAPSHOT 'export')`,
-  );
+  const { rows } = await replication
+    .query<{ consistent_point: string; snapshot_name: string }>(
+      `CREATE_REPLICATION_SLOT "${source.name}" LOGICAL pgoutput (SNAPSHOT 'export')`,
+    )
+    .catch((error) => {
+      throw slotFault(error);
+    });
   const { consistent_point = "", snapshot_name = "" } = rows[0] ?? {};
   return { lsn: parseLsn(consistent_point), snapshot: snapshot_name };
+}
+
+/** Why a server gives no changes, by SQLSTATE: another attempt would meet the same. */
+const refusals: Readonly<Record<string, string>> = {
+  "42704": "The server has no slot for the move any more: it was dropped, or the server has failed over.",
+  "53400":
+    "The server has no replication slot left: all that max_replication_slots allows are in use, by other moves or standbys.",
+  "55000":
+    "The server has given up the changes since the copy: more was written than it keeps for a slot (max_slot_wal_keep_size).",
+  "55P03": `A transaction on the server has been open for more than ${patienceSeconds} s, and a copy begins after all that were open.`,
+};
+
+/** What went wrong with a slot as an error for people: E_MOVE_FAILED, or E_DATABASE_UNAVAILABLE where it may pass. */
+export function slotFault(error: unknown): RowhouseError {
+  if (error instanceof RowhouseError) return error;
+  const refusal = refusals[String((error as { code?: unknown } | undefined)?.code)];
+  return refusal === undefined
+    ? fault("E_DATABASE_UNAVAILABLE", "The copying of changes stopped.", { cause: error })
+    : fault("E_MOVE_FAILED", refusal, { cause: error });
 }
 
 /** Drops the slot and ends whoever reads it; one that is not there is no error. */

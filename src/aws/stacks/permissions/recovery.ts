@@ -9,7 +9,7 @@ export interface RecoveryScope {
 }
 
 /**
- * What a region's controller may do in its recovery region: put copies of backups there and remove them, and make and
+ * What a region's controller may do in its recovery region: put copies of backups and last exports there and remove them, and make and
  * remove replicas of its own servers. What is under that region's key it can close and not open, but through services.
  */
 export function recoveryStatements(scope: RecoveryScope): PolicyStatement[] {
@@ -30,7 +30,7 @@ function objectStatements({ stack, recovery }: RecoveryScope): PolicyStatement[]
         "s3:ListMultipartUploadParts",
         "s3:PutObject",
       ],
-      ["tenants/*", "backups/*"].map((key) => stack.bucketArn(bucket, key)),
+      ["tenants/*", "backups/*", "closed/*"].map((key) => stack.bucketArn(bucket, key)),
     ),
     statement("RecoveryDocument", ["s3:GetObject"], [stack.bucketArn(bucket, regionDocumentKey)]),
     statement("RecoveryListing", ["s3:ListBucket", "s3:ListBucketVersions"], [stack.bucketArn(bucket)]),
