@@ -1,5 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+
+// Hundreds of processes of the same sources are started: see bin/rowhouse.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL(".cache/compile", import.meta.url));
 
 const shared = {
   testTimeout: 60_000,

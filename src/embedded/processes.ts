@@ -108,7 +108,6 @@ export class ProcessTable {
         ],
         env: {
           ...inheritedEnvironment(),
-          NODE_COMPILE_CACHE: this.#folder.compileCache,
           [stateFolderVariable]: this.#folder.path,
           ...spec.environment,
         },
@@ -151,7 +150,10 @@ function signalProcess(record: ProcessRecord, signal: NodeJS.Signals): void {
 
 /** What a child needs of the environment; no secret of the caller's shell goes along. */
 function inheritedEnvironment(): Record<string, string> {
-  const kept = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "NODE_EXTRA_CA_CERTS", "NODE_V8_COVERAGE"];
+  const kept = [
+    ...["PATH", "HOME", "TMPDIR", "TZ", "LANG"],
+    ...["NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS", "NODE_V8_COVERAGE"],
+  ];
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 

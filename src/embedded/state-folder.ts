@@ -32,9 +32,6 @@ export class StateFolder {
   get logs(): string {
     return join(this.path, "logs");
   }
-  get compileCache(): string {
-    return join(this.path, "compile-cache");
-  }
   /** The control plane's own part: directory database, its key, built releases. */
   get global(): string {
     return join(this.path, "global");

@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { toRowhouseError } from "../core/error.ts";
 
 /**
@@ -16,6 +17,8 @@ export async function runUntilSignal(start: () => Promise<() => Promise<void>>):
   process.on("SIGTERM", end).on("SIGINT", end);
   try {
     stop = await start();
+    // Node does so at the end only, and many an end here is a kill: whoever starts next would compile everything again.
+    flushCompileCache();
   } catch (error) {
     fail(error);
   }
