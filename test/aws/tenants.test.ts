@@ -23,7 +23,11 @@ tenantsSuite(
             email: `many-${index}@many.example`,
           }),
         });
-        expect(response.status).toBe(201);
+        // 504 when a busy emulator takes longer than the API's entrance waits: the sign-up goes on.
+        expect([201, 504]).toContain(response.status);
+        const state = async () =>
+          (await system().json<{ state: string }>("tenant", "show", `many-${index}`)).state;
+        if (response.status === 504) await expect.poll(state, { timeout: 120_000 }).toBe("active");
       };
       await Promise.all(Array.from({ length: signups }, (_, index) => sign(index)));
       const calls = [...countCalls()];
@@ -32,7 +36,7 @@ tenantsSuite(
       expect(countCalls().get("swf.StartWorkflowExecution")).toBeGreaterThanOrEqual(signups);
       expect(countCalls().get("ses.POST")).toBe(signups);
       expect((await system().tenant("many-9", "/api/books?limit=1")).status).toBe(200);
-    }, 120_000);
+    }, 240_000);
 
     it("says what a server of a tenant's own costs before it is made", async () => {
       const { stderr, code } = await system().cli(

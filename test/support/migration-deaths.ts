@@ -77,9 +77,9 @@ function start(options: MigrationProcessOptions) {
       if (output.includes("\n")) resolve(output.split("\n")[0]);
     });
     void exited.then(() => {
-      // Whoever finds its Postgres dead says so and ends; anything else is a fault of the program.
-      const mayEnd =
-        child.signalCode === "SIGKILL" || /E_DATABASE_UNAVAILABLE|Connection terminated|57P0/.test(errors);
+      // Whoever finds its Postgres or its controller dead says so and ends; anything else is a fault of the program.
+      const foundDead = /E_DATABASE_UNAVAILABLE|E_REGION_UNAVAILABLE|Connection terminated|57P0/;
+      const mayEnd = child.signalCode === "SIGKILL" || foundDead.test(errors);
       if (mayEnd || output.includes("\n")) resolve(undefined);
       else reject(new Error(`The process ended by itself: ${errors}`));
     });
