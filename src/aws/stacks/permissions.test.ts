@@ -90,13 +90,17 @@ test("a controller of a region that is alone may do nothing elsewhere", () => {
   expect(Object.values(template.Resources).map(({ Type }) => Type)).not.toContain("AWS::IAM::ManagedPolicy");
 });
 
-test("in its recovery region a controller touches backups, files and replicas, and opens no secret of it", () => {
+test("in its recovery region a controller touches backups, exports, files and replicas, and opens no secret of it", () => {
   const statements = statementsOf(region, "RoleController");
   const there = statements.filter(({ Resource }) => JSON.stringify(Resource).includes("eu-central-1"));
   const resourcesOf = (pattern: RegExp) =>
     there.flatMap(({ Action, Resource }) => (Action.some((each) => pattern.test(each)) ? Resource : []));
   expect(new Set(resourcesOf(/^s3:(Put|Delete)/))).toEqual(
-    new Set(["tenants", "backups"].map((key) => `arn:aws:s3:::bookshop-eu-central-1-123456789012/${key}/*`)),
+    new Set(
+      ["tenants", "backups", "closed"].map(
+        (key) => `arn:aws:s3:::bookshop-eu-central-1-123456789012/${key}/*`,
+      ),
+    ),
   );
   expect(resourcesOf(/^rds:Delete/)).toEqual(["arn:aws:rds:eu-central-1:123456789012:db:bookshop-replica-*"]);
   expect(resourcesOf(/^rds:(Modify|Promote)/)).toEqual([]);
