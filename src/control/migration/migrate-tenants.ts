@@ -24,26 +24,27 @@ export async function migrateTenants(
   const found = await traceStep("find-locations", () => context.locations.findAll(wish.slugs));
   const locations = found.values();
   const results: TenantMigration[] = [];
+  const migrated: string[] = [];
   const work = async (): Promise<void> => {
     for (const location of locations) {
       const isFree = await isHereAndFree(context, location);
-      results.push(isFree ? await migrateOne(context, location) : busy(location.slug ?? ""));
+      const result = isFree ? await migrateOne(context, location) : busy(location.slug ?? "");
+      results.push(result);
+      if (result.outcome === "applied" || result.outcome === "skipped") migrated.push(location.id);
     }
   };
   await traceStep("migrate-tenants", () => Promise.all(Array.from({ length: wish.concurrency }, work)));
-  const current = results.flatMap(({ slug, outcome }) =>
-    outcome === "applied" || outcome === "skipped" ? [slug] : [],
-  );
-  if (current.length > 0) await recordVersions(context, current, target);
+  if (migrated.length > 0) await recordVersions(context, migrated, target);
   return results;
 }
 
+/** Of a tenant that was restored or has moved since it was migrated, what its new place has is not known here. */
 async function recordVersions(
   { locations, directory, pool }: RegionContext,
-  slugs: readonly string[],
+  ids: readonly string[],
   target: number,
 ): Promise<void> {
-  await traceStep("record-in-region", () => locations.setSchemaVersions(slugs, target));
+  const slugs = await traceStep("record-in-region", () => locations.setSchemaVersions(ids, target));
   const entries = await traceStep("record-in-directory", () => directory.setSchemaVersions(slugs, target));
   await traceStep("copy-to-region", () => copyEntries(pool, entries));
 }

@@ -149,6 +149,37 @@ describe("a run of migrations", () => {
     expect(await running).toMatchObject({ applied: 12, failed: [], later: [] });
   });
 
+  it("says nothing of a tenant that lives elsewhere by the time that its wave ends", async () => {
+    release = migrationsOf(...release.map(({ sql }) => sql), "ALTER TABLE books ADD COLUMN cover bytea");
+    const former = made.get("t-0")!;
+    const version = (await directory.find("t-0"))?.schemaVersion;
+    const free = Promise.withResolvers<void>();
+    const slow = made.get("t-5")!;
+    const pool = await administration.pool(slow.server, slow.database);
+    const holding = pool.transaction(async (client) => {
+      await client.query(`SELECT * FROM ${quoteIdentifier(slow.schema)}.books`);
+      await free.promise;
+    });
+    const wave = regions.get(region)!.migrate({ slugs: ["t-0", "t-5"], concurrency: 2 });
+    const hasCover = () =>
+      query("t-0", "SELECT cover FROM books").then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(hasCover).toBe(true);
+    await locations.retire("t-0", "move");
+    const wish = { slug: "t-0", isolation: "schema", server: "shared-1", migrations: "m" } as const;
+    const latter = await locations.allocate(wish);
+    free.resolve();
+    await Promise.all([holding, wave]);
+    expect((await directory.find("t-0"))?.schemaVersion).toBe(version);
+    expect((await locations.find("t-0"))?.schemaVersion).toBe(latter.schemaVersion);
+
+    await locations.remove(latter.id);
+    await control!.pool.query("UPDATE data_locations SET phase = 'current' WHERE id = $1", [former.id]);
+    expect(await run()).toMatchObject({ failed: [], later: [] });
+  });
+
   it("ends when more have failed than the budget allows", async () => {
     for (const slug of made.keys()) await query(slug, "CREATE TABLE authors ()");
     release = migrationsOf(...release.map(({ sql }) => sql), "CREATE TABLE authors (id int)");

@@ -236,12 +236,13 @@ export class Locations {
     ]);
   }
 
-  /** Writes down the schema version of many locations. */
-  async setSchemaVersions(slugs: readonly string[], schemaVersion: number): Promise<void> {
-    await this.#pool.query(
-      "UPDATE data_locations SET schema_version = $2 WHERE slug = ANY ($1) AND phase = 'current'",
-      [slugs, schemaVersion],
+  /** Writes down the schema version of many locations; returns the slugs of the tenants that still live there. */
+  async setSchemaVersions(ids: readonly string[], schemaVersion: number): Promise<string[]> {
+    const { rows } = await this.#pool.query<{ slug: string; phase: Phase }>(
+      "UPDATE data_locations SET schema_version = $2 WHERE id = ANY ($1) AND slug IS NOT NULL RETURNING slug, phase",
+      [ids, schemaVersion],
     );
+    return rows.flatMap(({ slug, phase }) => (phase === "current" ? [slug] : []));
   }
 
   async remove(id: string): Promise<void> {
