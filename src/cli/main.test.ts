@@ -55,6 +55,8 @@ describe("usage", () => {
     [["tenant", "lsit"], /Did you mean list\?/],
     [["up", "--prot", "1"], /Did you mean --port\?/],
     [["up", "--port", "x"], /must be a number/],
+    [["up", "--port", "10080"], /No browser opens a page at port 10080/],
+    [["up", "--port", "6656"], /No browser opens a page at port 6666/],
     [["tenant", "create", "acme"], /--name/],
     [["tenant", "show"], /slug/],
     [["status", "extra"], /too many arguments/i],

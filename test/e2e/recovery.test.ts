@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { FailBackOutcome, FailOverOutcome } from "../../src/control/recovery/outcome.ts";
 import type { RegionDocument } from "../../src/control/regions/document.ts";
 import { docCommands, runDocCommand } from "../support/doc-commands.ts";
@@ -104,6 +104,9 @@ describe.runIf(process.platform === "linux")("a region that is lost", () => {
       headers: { "content-type": "image/png" },
     });
     let stopped = false;
+    onTestFinished(() => {
+      stopped = true;
+    });
     const writers = slugs.map(async (slug) => {
       for (let count = 0; !stopped; count++) await write(slug, `before ${count}`);
     });

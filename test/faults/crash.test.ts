@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { DatabaseDocument } from "../../src/control/database/servers.ts";
 import type { StatusDocument } from "../../src/control/status.ts";
 import { processesOf } from "../support/processes-of.ts";
@@ -17,6 +17,7 @@ function kill(pid: number): void {
 describe.runIf(process.platform === "linux")("crashes", () => {
   let system: System;
   const acknowledged = new Set<string>();
+  const loads: { stop(): Promise<void> }[] = [];
 
   beforeAll(async () => {
     system = await createSystem();
@@ -31,6 +32,10 @@ describe.runIf(process.platform === "linux")("crashes", () => {
       );
     }
   }, 120_000);
+  // One that a test which failed has left would go on for ever.
+  afterEach(async () => {
+    for (const load of loads.splice(0)) await load.stop();
+  });
   afterAll(() => system.dispose(), 60_000);
 
   const instances = (status: StatusDocument) =>
@@ -49,18 +54,26 @@ describe.runIf(process.platform === "linux")("crashes", () => {
     return response?.status === 201;
   }
 
-  /** Writes to both tenants until it is told to stop. */
-  function startWriting(prefix: string): { stop(): Promise<void> } {
+  /** Does all of this again and again, beside each other, until it is told to stop or the test ends. */
+  function startLoad(works: readonly ((round: number) => Promise<unknown>)[]): { stop(): Promise<void> } {
     let stopped = false;
-    const writers = ["north", "south"].map(async (slug) => {
-      for (let i = 0; !stopped; i++) await write(slug, `${prefix} ${i}`);
+    const loops = works.map(async (work) => {
+      // A request may fail without waiting for anything: others must come to their turn.
+      for (let round = 0; !stopped; round++) await Promise.all([work(round), sleep(1)]);
     });
-    return {
+    const load = {
       stop: async () => {
         stopped = true;
-        await Promise.all(writers);
+        await Promise.all(loops);
       },
     };
+    loads.push(load);
+    return load;
+  }
+
+  /** Writes to both tenants. */
+  function startWriting(prefix: string): { stop(): Promise<void> } {
+    return startLoad(["north", "south"].map((slug) => (round) => write(slug, `${prefix} ${round}`)));
   }
 
   /** Instances may take a moment until they trust a database again that was away. */
@@ -96,17 +109,15 @@ describe.runIf(process.platform === "linux")("crashes", () => {
   it("loses no request that may be repeated when an instance is killed, and replaces it", async () => {
     const before = instances(await system.status());
     const victim = before[0];
-    let stopped = false;
     const statuses: number[] = [];
-    const readers = [...Array(8).keys()].map(async () => {
-      while (!stopped) {
-        const response = await system
-          .tenant("north", "/api/books?limit=5")
-          .catch(() => ({ status: 0, body: null }));
-        statuses.push(response.status);
-        await response.body?.cancel();
-      }
-    });
+    const read = async () => {
+      const response = await system
+        .tenant("north", "/api/books?limit=5")
+        .catch(() => ({ status: 0, body: null }));
+      statuses.push(response.status);
+      await response.body?.cancel();
+    };
+    const reading = startLoad(Array.from({ length: 8 }, () => read));
     await expect.poll(() => statuses.length, { timeout: 20_000 }).toBeGreaterThan(50);
     kill(victim?.pid ?? 0);
     const replaced = async () => {
@@ -116,8 +127,7 @@ describe.runIf(process.platform === "linux")("crashes", () => {
       );
     };
     await expect.poll(replaced, { timeout: 20_000, interval: 200 }).toBe(true);
-    stopped = true;
-    await Promise.all(readers);
+    await reading.stop();
     expect(statuses.filter((status) => status !== 200)).toEqual([]);
   }, 60_000);
 
@@ -227,13 +237,14 @@ describe.runIf(process.platform === "linux")("crashes", () => {
 
   it("says which port is taken and how to change it, before it starts anything", async () => {
     const stranger = createServer();
-    await new Promise<void>((resolve) => stranger.listen(30_081, "127.0.0.1", resolve));
     const other = await createSystem();
+    const taken = other.basePort + 1;
+    await new Promise<void>((resolve) => stranger.listen(taken, "127.0.0.1", resolve));
     try {
-      const result = await other.cli("up", "--port", "30080", "--json");
+      const result = await other.cli("up", "--port", String(other.basePort), "--json");
       expect(result.code).toBe(2);
       expect(result.json()).toMatchObject({
-        error: { code: "E_PORT_IN_USE", message: expect.stringMatching(/30081.*--port/) },
+        error: { code: "E_PORT_IN_USE", message: expect.stringMatching(new RegExp(`${taken}.*--port`)) },
       });
       expect(await processesOf(other.stateDirectory)).toEqual([]);
     } finally {

@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:net";
+import { blockedPortOf } from "../../src/embedded/blocked-ports.ts";
 import { planListeners } from "../../src/embedded/listeners.ts";
 
 /** A whole system's ports lie within so many above its base port. */
@@ -18,6 +19,7 @@ export async function freeBasePort(): Promise<number> {
   const start = Math.floor(Math.random() * blocks);
   for (let tried = 0; tried < blocks; tried += 1) {
     const base = firstBase + ((start + tried) % blocks) * portsOfSystem;
+    if (blockedPortOf(base) !== undefined) continue;
     const claim = await listen(base - 1);
     if (claim === undefined) continue;
     if (await documentedPortsAreFree(base)) {

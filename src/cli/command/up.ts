@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { blockedPortOf } from "../../embedded/blocked-ports.ts";
 import { loadConfig } from "../config-file.ts";
 import { example, type Invocation } from "../invocation.ts";
 import { startDetached } from "../up/detached.ts";
@@ -43,6 +44,11 @@ export function addUp(parent: Command, invocation: Invocation): void {
 /** Reads a base port: the highest one that the plan of listeners reaches lies some two thousand above the base. */
 export function basePort(text: string): number {
   const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 63_000) return port;
-  throw new InvalidArgumentError("It must be a number from 1 to 63000.");
+  if (!/^\d+$/.test(text) || port < 1 || port > 63_000)
+    throw new InvalidArgumentError("It must be a number from 1 to 63000.");
+  const blocked = blockedPortOf(port);
+  if (blocked === undefined) return port;
+  throw new InvalidArgumentError(
+    `No browser opens a page at port ${blocked}, which would be one of those that follow from it.`,
+  );
 }
