@@ -17,6 +17,7 @@ import { prepareControlSchema } from "../schema.ts";
 import type { Administration } from "../tenant-data/administration.ts";
 import type { Locations, StoredLocation } from "../tenant-data/locations.ts";
 import type { TenantData } from "../tenant-data/tenant-data.ts";
+import type { TenantOperations } from "../tenant-operation.ts";
 import { migrateTenants } from "./migrate-tenants.ts";
 import { type MigrateOptions, runMigrations } from "./run.ts";
 import { describeMigrations } from "./status.ts";
@@ -33,6 +34,7 @@ describe("a run of migrations", () => {
   let locations: Locations;
   let administration: Administration;
   let tenantData: TenantData;
+  let operations: TenantOperations;
   let release: Migration[] = migrationsOf(books);
   let asked: string[] = [];
   let regions: ReadonlyMap<string, RegionControl>;
@@ -50,7 +52,7 @@ describe("a run of migrations", () => {
       platform: { keys, databases: oneServer() },
       migrations: () => release,
     });
-    ({ directory, locations, tenantData, administration } = context);
+    ({ directory, locations, tenantData, administration, operations } = context);
     const arm: Pick<RegionControl, "migrate" | "schemaTarget"> = {
       migrate: (command) => {
         asked.push(...command.slugs);
@@ -147,6 +149,19 @@ describe("a run of migrations", () => {
     free.resolve();
     await holding;
     expect(await running).toMatchObject({ applied: 12, failed: [], later: [] });
+  });
+
+  it("leaves a tenant that is moved or restored for later, and its tables as they are", async () => {
+    release = migrationsOf(...release.map(({ sql }) => sql), "ALTER TABLE books ADD COLUMN weight int");
+    await operations.claim("t-4", "move", "a-move");
+    const wave = await regions.get(region)!.migrate({ slugs: ["t-4", "t-6"], concurrency: 2 });
+    expect(wave.toSorted((one, other) => (one.slug < other.slug ? -1 : 1))).toEqual([
+      { slug: "t-4", outcome: "later", error: expect.objectContaining({ code: "E_TENANT_BUSY" }) },
+      { slug: "t-6", outcome: "applied" },
+    ]);
+    await expect(query("t-4", "SELECT weight FROM books")).rejects.toMatchObject({ code: "42703" });
+    await operations.release("t-4", "a-move");
+    expect(await run()).toMatchObject({ total: 12, applied: 11, skipped: 1, failed: [], later: [] });
   });
 
   it("says nothing of a tenant that lives elsewhere by the time that its wave ends", async () => {

@@ -8,6 +8,9 @@ import type { RecoveryParts } from "./recoveries.ts";
 /** As many tenants as move at the same time: each copies, and the source serves all the while. */
 const concurrency = 4;
 const waitSeconds = 20;
+/** Whatever else is done to a tenant is waited for so long; then it is left where it is, and told. */
+const busyPatienceMilliseconds = 600_000;
+const busyPauseMilliseconds = 500;
 
 /** Takes a lost region into service again, empty, and moves its tenants back; see `failBackSteps`. */
 export async function failBack(
@@ -65,7 +68,7 @@ async function moveBack(
     Array.from({ length: concurrency }, async () => {
       for (const { slug, region: at } of queue) {
         try {
-          await moveOne(parts.control(at), slug, region);
+          await bringHome(parts, slug, region);
           tenants++;
           onProgress(`${tenants} of ${away.length} tenants moved back`);
         } catch (error) {
@@ -76,6 +79,24 @@ async function moveBack(
     }),
   );
   return { tenants, failed };
+}
+
+/** An attempt that broke off may have begun the move, which goes on by itself: then that one is waited for. */
+async function bringHome(parts: RecoveryParts, slug: string, region: string): Promise<void> {
+  const { states, clock } = parts;
+  const begunAt = clock.elapsedMilliseconds();
+  for (;;) {
+    const away = (await states.tenantsAway(region)).find((tenant) => tenant.slug === slug);
+    if (!away) return;
+    try {
+      return await moveOne(parts.control(away.region), slug, region);
+    } catch (thrown) {
+      const error = toRowhouseError(thrown);
+      const isPatient = clock.elapsedMilliseconds() - begunAt < busyPatienceMilliseconds;
+      if (error.code !== "E_TENANT_BUSY" || !isPatient) throw error;
+    }
+    await clock.sleep(busyPauseMilliseconds);
+  }
 }
 
 async function moveOne(control: RegionControl, slug: string, region: string): Promise<void> {
