@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createFakeClock, type FakeClock } from "../../../test/support/fake-clock.ts";
 import { oneServer } from "../../../test/support/one-server.ts";
 import { createTestRegion, type TestRegion } from "../../../test/support/region.ts";
@@ -19,7 +19,9 @@ import type { Workflows } from "../../ports/workflows.ts";
 import { copyEntries } from "../directory.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { Catalogue } from "./catalogue.ts";
+import { copyToRecovery } from "./copy.ts";
 import { BackupKeeper } from "./keeper.ts";
+import { discardBackup } from "./remove.ts";
 import { withArchive } from "./sealed-archive.ts";
 import { catalogueOf } from "./source.ts";
 import { takeBackup } from "./take.ts";
@@ -165,6 +167,23 @@ describe("a region's backups", () => {
     expect(await keysUnder(context.platform.objects, backupPrefix("north", dead.id))).toEqual([]);
     expect(await catalogue.everyId("north")).not.toContain(dead.id);
     expect(await slugs()).toEqual(listed);
+  });
+
+  it("that are deleted while they are copied leave no copy", async () => {
+    const backup = await takeBackup(context, { slug: "south", reason: "manual" });
+    await context.pool.query("UPDATE backups SET copied_at = NULL WHERE id = $1", [backup.id]);
+    const put = recovery.put.bind(recovery);
+    const putting = vi.spyOn(recovery, "put").mockImplementationOnce(async (object) => {
+      const stored = await put(object);
+      await discardBackup(context, backup);
+      return stored;
+    });
+    expect(await copyToRecovery(context, backup)).toBeUndefined();
+    expect(putting.mock.calls.map(([{ key }]) => key)).toEqual([archiveKey(backup), recordKey(backup)]);
+    putting.mockRestore();
+    for (const objects of [context.platform.objects, recovery])
+      expect(await keysUnder(objects, backupPrefix("south", backup.id))).toEqual([]);
+    expect(await catalogue.everyId("south")).not.toContain(backup.id);
   });
 
   it("are proved good by a trial restore, each tenant in its turn, and leave no scratch place", async () => {
