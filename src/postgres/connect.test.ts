@@ -54,3 +54,27 @@ test("gives a node up that hangs for as long as a connection may take", async ()
   const hurried = options([silentNode], { connectTimeoutMilliseconds: 50 });
   await expect(connect(hurried)).rejects.toMatchObject({ code: "E_DATABASE_UNAVAILABLE" });
 });
+
+test("asks a node again that ended the session while it started, and once only", async () => {
+  const login = await createTestDatabase();
+  const query = (sql: string) => login.pool.query(sql);
+  await query("CREATE SEQUENCE logins; CREATE TABLE ends (last bigint); INSERT INTO ends VALUES (1)");
+  await query(`CREATE FUNCTION end_first() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('logins') <= (SELECT last FROM ends) THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+  END $$`);
+  await query("CREATE EVENT TRIGGER end_first ON login EXECUTE FUNCTION end_first()");
+  try {
+    const target = options([login], { database: login.name });
+    const client = await connect(target);
+    expect((await client.query("SELECT last_value AS logins FROM logins")).rows).toEqual([{ logins: "2" }]);
+    await client.query("UPDATE ends SET last = 1000");
+    await expect(connect(target)).rejects.toMatchObject({
+      code: "E_DATABASE_UNAVAILABLE",
+      cause: { code: "57P01" },
+    });
+    await client.query("DROP EVENT TRIGGER end_first");
+    await client.end();
+  } finally {
+    await login.drop();
+  }
+});

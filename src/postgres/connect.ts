@@ -42,6 +42,7 @@ class Search {
   readonly #wantsWriter: boolean;
   readonly #nodes: DatabaseNode[];
   readonly #outcome: Outcome;
+  readonly #askedAgain = new Set<DatabaseNode>();
   #pending = 0;
   #isSettled = false;
   #timer: NodeJS.Timeout | undefined;
@@ -66,7 +67,7 @@ class Search {
       this.#pending++;
       open(node, this.#options).then(
         (opened) => this.#opened(node, opened),
-        (error: unknown) => this.#failed(error),
+        (error: unknown) => this.#failed(node, error),
       );
     }
     if (this.#nodes.length === 0 && (this.#pending === 0 || (!node && this.#fallback))) this.#giveUp();
@@ -87,12 +88,20 @@ class Search {
     }
   }
 
-  #failed(error: unknown): void {
+  #failed(node: DatabaseNode, error: unknown): void {
     this.#pending--;
     this.#cause = error;
     if (this.#isSettled) return;
     if (isAnswer(error)) this.#settle(undefined, error);
-    else this.askNext();
+    else this.#askAfter(node, error);
+  }
+
+  #askAfter(node: DatabaseNode, error: unknown): void {
+    if (wasEnded(error) && !this.#askedAgain.has(node)) {
+      this.#askedAgain.add(node);
+      this.#nodes.unshift(node);
+    }
+    this.askNext();
   }
 
   #giveUp(): void {
@@ -178,6 +187,11 @@ async function askRecovery(client: pg.Client): Promise<boolean> {
 function isAnswer(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" && /^(28|3D|42)/.test(code);
+}
+
+/** Somebody ended this one session while it started; a server that shuts down refuses new ones in other words. */
+function wasEnded(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === "57P01";
 }
 
 /** The statement or connection failed because its node went away or takes no writes; a new connection may do. */
