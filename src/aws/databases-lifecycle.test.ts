@@ -88,7 +88,7 @@ describe.runIf(isEmulated)("making and deleting an instance", () => {
       KmsKeyId: keyArn,
       StorageType: "gp3",
       MaxAllocatedStorage: 1000,
-      BackupRetentionPeriod: 7,
+      BackupRetentionPeriod: databases.keepsDeletedDays,
       CopyTagsToSnapshot: true,
       DeletionProtection: true,
       PubliclyAccessible: false,

@@ -21,7 +21,7 @@ import {
   RdsLogins,
 } from "./rds/addresses.ts";
 import { deleteAdministrator, ensureAdministrator } from "./rds/administrator.ts";
-import { instanceIdentifier, instanceParameters, isOwn, serverOf } from "./rds/instance.ts";
+import { backupDays, instanceIdentifier, instanceParameters, isOwn, serverOf } from "./rds/instance.ts";
 import { describeInstance, isBroken, statusMeaning } from "./rds/status.ts";
 import { type Progress, untilDone } from "./rds/until.ts";
 import type { RegionResources } from "./resources.ts";
@@ -57,6 +57,7 @@ const existsNames = ["DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"];
 const stateNames = ["InvalidDBInstanceState", "InvalidDBInstanceStateFault"];
 
 class RdsDatabases extends RdsLogins implements Databases {
+  readonly keepsDeletedDays = backupDays;
   readonly #parts: CreateParts;
 
   constructor(parts: CreateParts) {

@@ -42,6 +42,11 @@ export interface DatabaseServerStatus {
  */
 export interface Databases {
   /**
+   * For so many days the engine's own backups of whole servers hold what was deleted on them; absent where it makes none.
+   * They go with their server.
+   */
+  readonly keepsDeletedDays?: number;
+  /**
    * Makes the server, or returns when it is there already and available; safe to repeat. Takes seconds embedded, and on
    * RDS 5 to 15 minutes. `zones` are two of the region's; RDS chooses two by itself.
    * @throws E_ARGUMENT for a name that no server can have, E_DISK_FULL, E_QUOTA, E_AWS_QUOTA, E_AWS_CAPACITY, E_CONFLICT

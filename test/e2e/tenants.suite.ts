@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CertificateDocument } from "../../src/control/close/control.ts";
 import type { TestSystem } from "../support/system.ts";
 
 interface TenantJson {
@@ -150,6 +151,9 @@ export function tenantsSuite<System extends TestSystem>(
       expect(refused.json()).toMatchObject({ error: { code: "E_CONFIRMATION" } });
       await system.json("tenant", "close", "fleeting", "--yes");
       await expect.poll(async () => (await system.tenant("fleeting", "/")).status).toBe(410);
+      const certificate = await system.json<CertificateDocument>("tenant", "certificate", "fleeting");
+      const left = certificate.remainders.filter(({ until }) => until !== null).map(({ what }) => what);
+      expect(left).toEqual(system.remainders);
       const again = await system.cli(
         ...["tenant", "create", "fleeting", "--name", "Again", "--region", "eu-west-1", "--plan", "starter"],
         ...["--email", "a@b.example", "--json"],

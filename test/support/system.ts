@@ -28,6 +28,8 @@ export interface TestSystem {
   readonly domain: string;
   /** What becomes of a mail there. */
   readonly mailStatus: string;
+  /** What a closed tenant's certificate says that the engines keep for a while. */
+  readonly remainders: readonly string[];
   /** URLs at which anyone may ask for any tenant by the Host header. */
   readonly entrances: readonly string[];
   balancerUrl(region: string): string;
@@ -46,6 +48,7 @@ const bookshopRegions = ["eu-west-1", "eu-central-1", "us-east-1"];
 export class System implements TestSystem {
   readonly domain = "localhost";
   readonly mailStatus = "not-configured";
+  readonly remainders: readonly string[] = [];
   readonly basePort: number;
   readonly folder: string;
   readonly stateDirectory: string;

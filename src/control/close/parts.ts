@@ -2,6 +2,7 @@ import { tenantBackupsPrefix } from "../../core/backup/key.ts";
 import type { Inventory, PartCount, Remainder } from "../../core/closing/certificate.ts";
 import type { PartName } from "../../core/closing/steps.ts";
 import { tenantQueue } from "../../core/tenant/message.ts";
+import type { Clock } from "../../ports/clock.ts";
 import { forgetBackups } from "../backup/remove.ts";
 import { catalogueOf } from "../backup/source.ts";
 import type { RegionContext } from "../region-context.ts";
@@ -29,7 +30,7 @@ export function tenantParts(
   context: RegionContext,
   { evenIfAway = false }: { readonly evenIfAway?: boolean } = {},
 ): readonly TenantPart[] {
-  const { platform, locations, tenantData } = context;
+  const { platform } = context;
   const { objects, recovery } = platform;
   return [
     {
@@ -38,14 +39,7 @@ export function tenantParts(
       count: async () => ({ counts: {}, note: "The name leads nowhere that serves the tenant." }),
       remove: (slug) => nothingLeft(unregisterAddress(context, slug)),
     },
-    {
-      name: "rows",
-      count: (slug) => measureRows(context, slug, evenIfAway),
-      remove: async (slug) => {
-        for (const location of await locations.findEvery(slug)) await tenantData.drop(location);
-        return [];
-      },
-    },
+    rowsPart(context, evenIfAway),
     {
       name: "files",
       count: (slug) => measureObjects(objects, filePrefix(slug)),
@@ -101,6 +95,23 @@ export async function takeInventory(parts: readonly TenantPart[], slug: string):
   return inventory;
 }
 
+function rowsPart(context: RegionContext, evenIfAway: boolean): TenantPart {
+  const { platform, locations, tenantData, directory } = context;
+  return {
+    name: "rows",
+    count: (slug) => measureRows(context, slug, evenIfAway),
+    remove: async (slug) => {
+      for (const location of await locations.findEvery(slug)) await tenantData.drop(location);
+      const { keepsDeletedDays = 0 } = platform.databases;
+      // A server of the tenant's own takes its backups with it.
+      const isGone = keepsDeletedDays === 0 || (await directory.find(slug))?.isolation === "server";
+      const leftSeconds = keepsDeletedDays * 86_400;
+      const what = "rows in the backups that the database engine makes of whole servers";
+      return isGone ? [] : [{ what, until: after(platform.clock, leftSeconds) }];
+    },
+  };
+}
+
 function messagesPart({ platform }: RegionContext): TenantPart {
   const { queues, clock } = platform;
   return {
@@ -113,8 +124,8 @@ function messagesPart({ platform }: RegionContext): TenantPart {
     remove: async (slug) => {
       const { leftForSeconds } = await queues.forget(tenantQueue, slug);
       if (leftForSeconds === 0) return [];
-      const until = new Date(clock.now().getTime() + leftForSeconds * 1000).toISOString();
-      return [{ what: "messages in the queue, which are acknowledged unread", until }];
+      const what = "messages in the queue, which are acknowledged unread";
+      return [{ what, until: after(clock, leftForSeconds) }];
     },
   };
 }
@@ -147,6 +158,10 @@ function workflowsPart({ pool, platform }: RegionContext): TenantPart {
     count: async (slug) => ({ counts: { workflows: await known.count(slug) } }),
     remove: (slug) => nothingLeft(known.forget(slug)),
   };
+}
+
+function after(clock: Clock, seconds: number): string {
+  return new Date(clock.now().getTime() + seconds * 1000).toISOString();
 }
 
 async function nothingLeft(removal: Promise<unknown>): Promise<readonly Remainder[]> {

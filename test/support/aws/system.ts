@@ -52,6 +52,10 @@ interface Planes {
 export class AwsSystem implements TestSystem {
   readonly domain = domain;
   readonly mailStatus = "sent";
+  readonly remainders = [
+    "rows in the backups that the database engine makes of whole servers",
+    "messages in the queue, which are acknowledged unread",
+  ];
   readonly #folder: string;
   readonly #config: Config;
   readonly #configFile: string;
