@@ -4,15 +4,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { DatabaseDocument } from "../../src/control/database/servers.ts";
 import type { StatusDocument } from "../../src/control/status.ts";
 import { processesOf } from "../support/processes-of.ts";
+import { signalIfAlive } from "../support/signal-if-alive.ts";
 import { createSystem, type System } from "../support/system.ts";
 
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
+const kill = (pid: number): void => signalIfAlive(pid, "SIGKILL");
 
 describe.runIf(process.platform === "linux")("crashes", () => {
   let system: System;

@@ -13,6 +13,7 @@ import { ProcessTable } from "../../src/embedded/processes.ts";
 import { StateFolder } from "../../src/embedded/state-folder.ts";
 import { createSystemClock } from "../../src/node/clock.ts";
 import { WriterPool } from "../../src/postgres/pool.ts";
+import { signalIfAlive } from "./signal-if-alive.ts";
 
 /** A state folder of its own, and as many engines over it as a test wants. */
 export interface Machine {
@@ -114,7 +115,8 @@ export function signalNode(postmaster: number, signal: "SIGSTOP" | "SIGCONT"): v
   const processes = execFileSync("ps", ["-axo", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
   for (const line of processes) {
     const [pid, parent] = line.trim().split(/\s+/).map(Number);
-    if (pid === postmaster || parent === postmaster) process.kill(pid!, signal);
+    // A backend may have ended since.
+    if (pid === postmaster || parent === postmaster) signalIfAlive(pid!, signal);
   }
 }
 

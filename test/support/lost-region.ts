@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { processIdentity } from "../../src/embedded/process-identity.ts";
+import { signalIfAlive } from "./signal-if-alive.ts";
 import type { System } from "./system.ts";
 
 interface Recorded {
@@ -52,11 +53,5 @@ async function killRegion(system: System, region: string): Promise<void> {
   const controllerFirst = records.toSorted(
     (a, b) => Number(b.name.endsWith(".controller")) - Number(a.name.endsWith(".controller")),
   );
-  for (const { pid } of controllerFirst) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-    }
-  }
+  for (const { pid } of controllerFirst) signalIfAlive(pid, "SIGKILL");
 }

@@ -4,6 +4,7 @@ import { processIdentity } from "../../../src/embedded/process-identity.ts";
 import { type ProcessRecord, ProcessTable } from "../../../src/embedded/processes.ts";
 import { StateFolder } from "../../../src/embedded/state-folder.ts";
 import { signalNode } from "../../support/database-machine.ts";
+import { signalIfAlive } from "../../support/signal-if-alive.ts";
 import { alone, bringUp, type Stage, until } from "./operate.ts";
 import type { Action, faultKinds } from "./plan.ts";
 import { pick } from "./random.ts";
@@ -21,25 +22,25 @@ export const faults: Readonly<Record<(typeof faultKinds)[number], Perform>> = {
   "kill-supervisor": (stage) =>
     alone(stage, async () => {
       const { pid } = await until("the supervisor's pid", () => stage.world.system.status());
-      kill(pid, "SIGKILL");
+      signalIfAlive(pid, "SIGKILL");
       await bringUp(stage);
       return `pid ${pid}, and up again`;
     }),
   "kill-primary": async (stage, action) => {
     const victim = await nodeOf(stage, action, true);
-    kill(victim.pid, "SIGKILL");
+    signalIfAlive(victim.pid, "SIGKILL");
     return victim.name;
   },
   "kill-replica": async (stage, { choice }) => {
     const replicas = (await processes(stage, "postgres")).filter((node) => !isOfPair(node));
     const victim = pick(replicas, choice);
     if (!victim) return "no replica runs";
-    kill(victim.pid, "SIGKILL");
+    signalIfAlive(victim.pid, "SIGKILL");
     return victim.name;
   },
   "kill-standby": async (stage, action) => {
     const victim = await nodeOf(stage, action, false);
-    kill(victim.pid, "SIGKILL");
+    signalIfAlive(victim.pid, "SIGKILL");
     return victim.name;
   },
   "stop-primary": async (stage, action) => {
@@ -58,7 +59,7 @@ export const faults: Readonly<Record<(typeof faultKinds)[number], Perform>> = {
 async function killOne(stage: Stage, { choice }: Action, kind: ProcessRecord["kind"]): Promise<string> {
   const victim = pick(await processes(stage, kind), choice);
   if (!victim) return `no ${kind} runs`;
-  kill(victim.pid, "SIGKILL");
+  signalIfAlive(victim.pid, "SIGKILL");
   return victim.name;
 }
 
@@ -86,13 +87,4 @@ async function primaryZone({ world }: Stage, node: ProcessRecord): Promise<strin
   const folder = join(world.system.stateDirectory, owner === "global" ? owner : join("regions", owner));
   const text = await readFile(join(folder, "databases", server, "server.json"), "utf8");
   return (JSON.parse(text) as { primary: string }).primary;
-}
-
-/** Whoever is gone already is dead enough. */
-function kill(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }
