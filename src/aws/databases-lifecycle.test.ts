@@ -77,6 +77,7 @@ describe.runIf(isEmulated)("making and deleting an instance", () => {
   it("asks for two zones, encryption, backups and protection, and says whose it is", async () => {
     const { prefix, keyArn, databases: names } = made.resources;
     const databases = await open();
+    expect(databases.keepsDeletedDays).toBe(7);
     await databases.create({ name: "one", zones });
     await databases.create({ name: "two", zones, size: "dedicated" });
     expect(await find()).toMatchObject({
@@ -88,7 +89,7 @@ describe.runIf(isEmulated)("making and deleting an instance", () => {
       KmsKeyId: keyArn,
       StorageType: "gp3",
       MaxAllocatedStorage: 1000,
-      BackupRetentionPeriod: databases.keepsDeletedDays,
+      BackupRetentionPeriod: 7,
       CopyTagsToSnapshot: true,
       DeletionProtection: true,
       PubliclyAccessible: false,

@@ -1,6 +1,6 @@
 import type { Backup } from "../../core/backup/backup.ts";
 import { archiveKey, backupPrefix, formatRecord, recordKey } from "../../core/backup/key.ts";
-import { archiveInObject, rewrapArchive } from "../archive/archive.ts";
+import { copySealed } from "../archive/copy-sealed.ts";
 import type { RegionContext } from "../region-context.ts";
 import { catalogueOf } from "./source.ts";
 
@@ -9,16 +9,10 @@ import { catalogueOf } from "./source.ts";
  * no recovery region, or the backup was deleted meanwhile. A repeat replaces what a crash left.
  */
 export async function copyToRecovery(context: RegionContext, backup: Backup): Promise<Backup | undefined> {
-  const { recovery, objects, keys } = context.platform;
+  const { recovery } = context.platform;
   if (!recovery) return undefined;
   await recovery.objects.purge(backupPrefix(backup.slug, backup.id));
-  const sealed = await archiveInObject(objects, archiveKey(backup));
-  try {
-    const body = await rewrapArchive(sealed, { keys, slug: backup.slug, to: recovery.keys });
-    await recovery.objects.put({ key: archiveKey(backup), body });
-  } finally {
-    await sealed.close();
-  }
+  await copySealed(context.platform, recovery, { key: archiveKey(backup), slug: backup.slug });
   await recovery.objects.put({
     key: recordKey(backup),
     body: Buffer.from(formatRecord(backup)),

@@ -6,11 +6,11 @@ import { durationSeconds } from "../../core/config/duration.ts";
 import { fault } from "../../core/error.ts";
 import type { DirectoryEntry } from "../../core/tenant/tenant.ts";
 import { archiveInObject, decryptArchive, encryptArchive, writeArchive } from "../archive/archive.ts";
+import { copySealed } from "../archive/copy-sealed.ts";
 import { addressOf, archivedTenant } from "../backup/source.ts";
 import type { RegionContext } from "../region-context.ts";
 import type { StoredLocation } from "../tenant-data/locations.ts";
 import { Closings } from "./closings.ts";
-import { copyFinalExport } from "./copy-final-export.ts";
 import { isPassing, reasonOf } from "./measure.ts";
 
 /**
@@ -43,7 +43,7 @@ async function makeExport(context: RegionContext, slug: string): Promise<FinalEx
     const key = finalExportKey(slug, until);
     const stored = await writeExport(context, entry, key);
     // The sweep copies what could not be copied now, and says why it can't.
-    await copyFinalExport(context, slug, key).catch(() => {});
+    if (platform.recovery) await copySealed(platform, platform.recovery, { key, slug }).catch(() => {});
     return { kept: true, key, ...stored, until: until.toISOString() };
   } catch (error) {
     if (isPassing(error)) throw error;

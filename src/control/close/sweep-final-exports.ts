@@ -1,10 +1,10 @@
 import { finalExportEnd, finalExportsPrefix } from "../../core/closing/final-export-key.ts";
 import type { Objects } from "../../ports/objects.ts";
+import { copySealed } from "../archive/copy-sealed.ts";
 import { everyObject } from "../every-object.ts";
 import type { RegionContext } from "../region-context.ts";
 import { settleEach } from "../settle-each.ts";
 import type { Closings } from "./closings.ts";
-import { copyFinalExport } from "./copy-final-export.ts";
 
 /**
  * Deletes the last exports whose time is over, here and in the recovery region, and copies there what it lacks. What
@@ -20,9 +20,12 @@ export async function sweepFinalExports(
   await deleteExpired(objects, now);
   const copies = recovery && (await deleteExpired(recovery.objects, now));
   await closings.markExportsDeleted(now);
-  if (!copies) return;
+  if (!recovery || !copies) return;
   const missing = (await closings.keptExports()).filter(({ key }) => !copies.has(key));
-  await settleEach(missing, ({ slug, key }) => copyFinalExport(context, slug, key));
+  await settleEach(missing, async (one) => {
+    // One that was lost with its region stays so.
+    if (await objects.head(one.key)) await copySealed(context.platform, recovery, one);
+  });
 }
 
 /** Returns the keys of those that stay. */

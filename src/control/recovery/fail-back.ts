@@ -4,6 +4,7 @@ import type { StackProgress } from "../../ports/stacks.ts";
 import type { RegionControl } from "../region-control.ts";
 import type { FailBackOutcome, FailedTenant } from "./outcome.ts";
 import type { RecoveryParts } from "./recoveries.ts";
+import type { AwayTenant } from "./region-states.ts";
 
 /** As many tenants as move at the same time: each copies, and the source serves all the while. */
 const concurrency = 4;
@@ -66,9 +67,10 @@ async function moveBack(
   const queue = away.values();
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
-      for (const { slug, region: at } of queue) {
+      for (const tenant of queue) {
+        const { slug, region: at } = tenant;
         try {
-          await bringHome(parts, slug, region);
+          await bringHome(parts, tenant, region);
           tenants++;
           onProgress(`${tenants} of ${away.length} tenants moved back`);
         } catch (error) {
@@ -82,20 +84,19 @@ async function moveBack(
 }
 
 /** An attempt that broke off may have begun the move, which goes on by itself: then that one is waited for. */
-async function bringHome(parts: RecoveryParts, slug: string, region: string): Promise<void> {
+async function bringHome(parts: RecoveryParts, tenant: AwayTenant, region: string): Promise<void> {
   const { states, clock } = parts;
   const begunAt = clock.elapsedMilliseconds();
-  for (;;) {
-    const away = (await states.tenantsAway(region)).find((tenant) => tenant.slug === slug);
-    if (!away) return;
+  for (let away: AwayTenant | undefined = tenant; away; await clock.sleep(busyPauseMilliseconds)) {
     try {
-      return await moveOne(parts.control(away.region), slug, region);
+      return await moveOne(parts.control(away.region), away.slug, region);
     } catch (thrown) {
       const error = toRowhouseError(thrown);
+      away = (await states.tenantsAway(region)).find(({ slug }) => slug === tenant.slug);
+      if (!away) return;
       const isPatient = clock.elapsedMilliseconds() - begunAt < busyPatienceMilliseconds;
       if (error.code !== "E_TENANT_BUSY" || !isPatient) throw error;
     }
-    await clock.sleep(busyPauseMilliseconds);
   }
 }
 

@@ -22,6 +22,13 @@ export interface RegionState {
   readonly outcome: FailOverOutcome | null;
 }
 
+/** A tenant that does not live where it did when that region was lost. */
+export interface AwayTenant {
+  readonly slug: string;
+  /** Where it lives now. */
+  readonly region: string;
+}
+
 interface Row {
   region: string;
   epoch: number;
@@ -166,8 +173,8 @@ export class RegionStates {
   }
 
   /** The tenants that lived in the region when it was lost, and do not again. */
-  async tenantsAway(region: string): Promise<readonly { readonly slug: string; readonly region: string }[]> {
-    const { rows } = await this.#pool.query<{ slug: string; region: string }>(
+  async tenantsAway(region: string): Promise<readonly AwayTenant[]> {
+    const { rows } = await this.#pool.query<AwayTenant>(
       `SELECT slug, region FROM tenants WHERE origin_region = $1 AND region <> $1
          AND state NOT IN ('closed', 'failed') ORDER BY slug`,
       [region],

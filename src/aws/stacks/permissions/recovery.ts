@@ -9,8 +9,9 @@ export interface RecoveryScope {
 }
 
 /**
- * What a region's controller may do in its recovery region: put copies of backups and last exports there and remove them, and make and
- * remove replicas of its own servers. What is under that region's key it can close and not open, but through services.
+ * What a region's controller may do in its recovery region: put copies of backups and last exports there and remove
+ * them, and make and remove replicas of its own servers. What is under that region's key it can close and not open, but
+ * through services.
  */
 export function recoveryStatements(scope: RecoveryScope): PolicyStatement[] {
   return [...objectStatements(scope), ...keyStatements(scope), ...replicaStatements(scope)];
