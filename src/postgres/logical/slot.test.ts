@@ -61,7 +61,7 @@ describe("a slot that the server refuses", () => {
   test("because it has no more is told by the setting's name", async () => {
     await makeSlot("other");
     await expect(makeSlot("moved")).rejects.toMatchObject({
-      code: "E_MOVE_FAILED",
+      code: "E_DATABASE_BUSY",
       reason: expect.stringContaining("max_replication_slots"),
     });
   });

@@ -27,7 +27,7 @@ export function connectForReplication(source: Source): Promise<pg.Client> {
 
 /**
  * Makes the slot. Another one of its name is dropped first.
- * @throws E_MOVE_FAILED when the server has no slot left, or a transaction there does not end
+ * @throws E_DATABASE_BUSY when the server has no slot left, E_MOVE_FAILED when a transaction there does not end
  */
 export async function createSlot(replication: pg.Client, source: Source): Promise<StartingPoint> {
   await dropSlot(source.pool, source.name);
@@ -45,20 +45,26 @@ export async function createSlot(replication: pg.Client, source: Source): Promis
 /** Why a server gives no changes, by SQLSTATE: another attempt would meet the same. */
 const refusals: Readonly<Record<string, string>> = {
   "42704": "The server has no slot for the move any more: it was dropped, or the server has failed over.",
-  "53400":
-    "The server has no replication slot left: all that max_replication_slots allows are in use, by other moves or standbys.",
   "55000":
     "The server has given up the changes since the copy: more was written than it keeps for a slot (max_slot_wal_keep_size).",
   "55P03": `A transaction on the server has been open for more than ${patienceSeconds} s, and a copy begins after all that were open.`,
 };
 
-/** What went wrong with a slot as an error for people: E_MOVE_FAILED, or E_DATABASE_UNAVAILABLE where it may pass. */
-export function slotFault(error: unknown): RowhouseError {
-  if (error instanceof RowhouseError) return error;
-  const refusal = refusals[String((error as { code?: unknown } | undefined)?.code)];
+const noSlotLeft = "53400";
+
+/** What went wrong with a slot as an error for people: E_MOVE_FAILED, or what may pass. */
+export function slotFault(cause: unknown): RowhouseError {
+  if (cause instanceof RowhouseError) return cause;
+  const state = String((cause as { code?: unknown } | undefined)?.code);
+  if (state === noSlotLeft) {
+    const reason =
+      "All slots that the server's max_replication_slots allows are in use: by moves and standbys.";
+    return fault("E_DATABASE_BUSY", reason, { cause });
+  }
+  const refusal = refusals[state];
   return refusal === undefined
-    ? fault("E_DATABASE_UNAVAILABLE", "The copying of changes stopped.", { cause: error })
-    : fault("E_MOVE_FAILED", refusal, { cause: error });
+    ? fault("E_DATABASE_UNAVAILABLE", "The copying of changes stopped.", { cause })
+    : fault("E_MOVE_FAILED", refusal, { cause });
 }
 
 /** Drops the slot and ends whoever reads it; one that is not there is no error. */
