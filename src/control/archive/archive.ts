@@ -15,7 +15,7 @@
  *     await archive.close()
  */
 export { archivedMigrations } from "../../core/archive/migrations.ts";
-export { decryptArchive, encryptArchive, rewrapArchive } from "./encryption.ts";
+export { decryptArchive, encryptArchive } from "./encryption.ts";
 export { restoreFiles } from "./files.ts";
 export { type LoadedArchive, loadArchive } from "./load.ts";
 export { type Archive, openArchive } from "./open.ts";
